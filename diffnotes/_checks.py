@@ -1,0 +1,112 @@
+"""Argument checks shared by the package.
+
+Every check raises ``ValueError`` with the argument's name, what was given and what is allowed.
+Checks of values read one boolean back from the device; on the ``meta`` device, where tensors
+have no values, only shapes, dtypes and devices are checked.
+"""
+
+import math
+import numbers
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def fail(name: str, given, allowed: str):
+    """Raise the package's one kind of input error."""
+    raise ValueError(f"{name}: got {given}; allowed: {allowed}")
+
+
+def number(name: str, value, low: float = -math.inf, high: float = math.inf, *, open_low=False, open_high=False) -> float:
+    """A finite real number in an interval, closed at each end unless told otherwise."""
+    allowed = f"a finite number in {'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
+    if isinstance(value, Tensor) and value.ndim == 0 and value.device.type != "meta":
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        fail(name, repr(value), allowed)
+    value = float(value)
+    if value < low or value > high or (open_low and value == low) or (open_high and value == high):
+        fail(name, value, allowed)
+    return value
+
+
+def integer(name: str, value, low: int = 1) -> int:
+    """An integer of at least ``low``."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
+        fail(name, repr(value), f"an integer of at least {low}")
+    return int(value)
+
+
+def generator(name: str, value):
+    """A ``numpy.random.Generator`` or a ``torch.Generator``: randomness is always explicit."""
+    if not isinstance(value, (np.random.Generator, torch.Generator)):
+        fail(name, type(value).__name__, "a numpy.random.Generator (same stream on every CPU) or a torch.Generator")
+    return value
+
+
+def tensor(name: str, value, shape: tuple | None = None, like: Tensor | None = None) -> Tensor:
+    """A finite float tensor of the given shape, on the device and with the dtype of ``like``.
+
+    Numbers, lists and NumPy arrays become tensors with the dtype and device of ``like``
+    (float64 on the CPU without it).  ``shape`` holds an int for a fixed size, a string for a
+    free one, and may start with ``...`` for any number of batch dimensions.
+    """
+    if not isinstance(value, Tensor):
+        kind = dict(dtype=torch.float64) if like is None else dict(dtype=like.dtype, device=like.device)
+        try:
+            array = np.asarray(value)
+            if array.dtype.kind not in "fiu":
+                raise TypeError
+            value = torch.as_tensor(array, **kind)
+        except (TypeError, ValueError):
+            fail(name, type(value).__name__, "a tensor, array, list or number with real entries")
+    if value.dtype not in (torch.float32, torch.float64):
+        fail(name, f"dtype {value.dtype}", "dtype torch.float32 or torch.float64")
+    if like is not None and value.dtype != like.dtype:
+        fail(name, f"dtype {value.dtype}", f"dtype {like.dtype}, as the other arguments have")
+    if like is not None and value.device != like.device:
+        fail(name, f"device {value.device}", f"device {like.device}, where the other arguments are")
+    if shape is not None and not _fits(value.shape, shape):
+        fail(name, f"shape {tuple(value.shape)}", f"shape {_show(shape)}")
+    holds(name, torch.isfinite(value), "finite entries (no NaN, no infinity)", value)
+    return value
+
+
+def holds(name: str, condition: Tensor, allowed: str, value: Tensor | None = None) -> None:
+    """Fail unless every entry of ``condition`` is true; names the first entry of ``value`` that breaks it."""
+    if condition.device.type == "meta" or bool(condition.all()):
+        return
+    given = "values outside the allowed range"
+    if value is not None:
+        given = f"{value.detach().expand(condition.shape)[~condition].flatten()[0].item():.6g}"
+    fail(name, given, allowed)
+
+
+def times(name: str, value, low: float, high: float, like: Tensor | None = None) -> Tensor:
+    """SDE times in [low, high]."""
+    value = tensor(name, value, like=like)
+    holds(name, (value >= low) & (value <= high), f"SDE times in [{low:g}, {high:g}]", value)
+    return value
+
+
+def training_times(name: str, value, like: Tensor | None = None) -> Tensor:
+    """Training times tau >= 0."""
+    value = tensor(name, value, like=like)
+    holds(name, value >= 0, "training times tau >= 0", value)
+    return value
+
+
+def _fits(actual, wanted) -> bool:
+    wanted = list(wanted)
+    if wanted and wanted[0] is ...:
+        wanted = wanted[1:]
+        if len(actual) < len(wanted):
+            return False
+        actual = actual[len(actual) - len(wanted):]
+    return len(actual) == len(wanted) and all(
+        (isinstance(w, str) and a > 0) or a == w for a, w in zip(actual, wanted, strict=True))
+
+
+def _show(shape) -> str:
+    return "[" + ", ".join("..." if s is ... else str(s) for s in shape) + "]"

@@ -1,0 +1,46 @@
+"""What the first cell of a chapter needs: the preset, the device, and one line that says so."""
+
+import os
+
+import torch
+
+from . import _checks as check
+
+PRESETS = ("ci", "paper", "gpu")
+
+
+def preset() -> str:
+    """The value of DIFFNOTES_PRESET: ``ci`` (the stored one, minutes on 2 cores), ``paper`` or ``gpu``."""
+    name = os.environ.get("DIFFNOTES_PRESET", "ci")
+    if name not in PRESETS:
+        check.fail("DIFFNOTES_PRESET", repr(name), ", ".join(PRESETS))
+    return name
+
+
+def device(name: str | None = None) -> torch.device:
+    """A device by name, or by DIFFNOTES_DEVICE; ``auto``, the default, is CUDA where present and else the CPU."""
+    name = name or os.environ.get("DIFFNOTES_DEVICE", "auto")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        check.fail("device", repr(name), "auto, cpu, cuda or cuda:0, ...")
+
+
+def start(**duration: str) -> torch.device:
+    """Print preset, device and expected run time, and return the device.
+
+    ``duration`` says how long the chapter takes for each preset it knows, such as ``start(ci="20 s", paper="3 min")``.
+    """
+    known = duration.get(preset())
+    if known is None:
+        check.fail("DIFFNOTES_PRESET", repr(preset()), f"{', '.join(duration)} in this chapter")
+    chosen = device()
+    print(f"preset {preset()}, about {known}; device {chosen.type}")
+    return chosen
+
+
+def by_preset(**values):
+    """The value for the current preset: ``by_preset(ci=8, paper=32)``; a preset that is not named takes ``ci``'s."""
+    return values.get(preset(), values["ci"])

@@ -1,0 +1,56 @@
+r"""Kullback-Leibler divergences (the paper's Definition 1), :math:`D_{KL}(p\|q) = \int p \log(p/q)`, in nats."""
+
+import torch
+from torch import Tensor
+
+from . import _checks as check
+
+
+def kl_grid(p: Tensor, q: Tensor, dx, tolerance: float = 1e-3) -> Tensor:
+    """KL(p || q) of densities [*b, N] on a grid with cell widths dx (a number or [N]), by the midpoint rule: [*b].
+
+    Both are normalised on the grid first; a mass further than ``tolerance`` from one is an error: the grid
+    does not cover the density, or it is not a density.  Cells with less than 1e-18 of the mass of p are left out,
+    since there q may underflow; elsewhere the result is infinite where q vanishes and p does not.
+    """
+    p = check.tensor("p", p, (..., "N"))
+    q = check.tensor("q", q, (..., p.shape[-1]), like=p)
+    dx = check.tensor("dx", dx, like=p)
+    if dx.ndim and dx.shape != p.shape[-1:]:
+        check.fail("dx", f"shape {tuple(dx.shape)}", f"a number or shape ({p.shape[-1]},)")
+    check.holds("dx", dx > 0, "cell widths > 0", dx)
+    p, q = (_normalised(name, f, dx, tolerance) for name, f in (("p", p), ("q", q)))
+    return torch.where(p * dx > 1e-18, p * (p / q).log() * dx, torch.zeros_like(p)).sum(-1)
+
+
+def kl_monte_carlo(log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
+    """KL(p || q) from log densities [*b, n] at n >= 2 samples of p: the mean of log p - log q and its standard error, [*b]."""
+    log_p = check.tensor("log_p", log_p, (..., "n"))
+    log_q = check.tensor("log_q", log_q, tuple(log_p.shape), like=log_p)
+    n = log_p.shape[-1]
+    if n < 2:
+        check.fail("log_p", f"{n} sample", "at least 2 samples")
+    difference = log_p - log_q
+    return difference.mean(-1), difference.std(-1) / n**0.5
+
+
+def kl_gaussian(mean_p: Tensor, cov_p: Tensor, mean_q: Tensor, cov_q: Tensor) -> Tensor:
+    """KL of N(mean_p, cov_p) from N(mean_q, cov_q), means [d], covariances [d, d] positive definite: a scalar tensor."""
+    mean_p = check.tensor("mean_p", mean_p, ("d",))
+    d = len(mean_p)
+    mean_q = check.tensor("mean_q", mean_q, (d,), like=mean_p)
+    roots = []
+    for name, cov in (("cov_p", cov_p), ("cov_q", cov_q)):
+        root, info = torch.linalg.cholesky_ex(check.tensor(name, cov, (d, d), like=mean_p))
+        check.holds(name, info == 0, "a positive definite matrix")
+        roots.append(root)
+    whitened = torch.linalg.solve_triangular(roots[1], torch.cat([roots[0], (mean_p - mean_q)[:, None]], 1), upper=False)
+    log_det = 2 * (roots[1].diagonal().log() - roots[0].diagonal().log()).sum()
+    return 0.5 * ((whitened**2).sum() - d + log_det)
+
+
+def _normalised(name, f, dx, tolerance):
+    check.holds(name, f >= 0, "densities >= 0", f)
+    mass = (f * dx).sum(-1, keepdim=True)
+    check.holds(name, (mass - 1).abs() <= tolerance, f"densities with mass within {tolerance:g} of one on the grid", mass)
+    return f / mass

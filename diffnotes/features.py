@@ -1,0 +1,75 @@
+r"""The random-feature score network of the paper's (12).
+
+.. math:: s_{t,\theta}(x) = \frac1m A\,\sigma(W x + U e(t)) = \Theta\,\varphi(x, t), \qquad
+          \varphi = \frac{\sigma(Wx + Ue(t))}{\sqrt m}, \quad \Theta = \frac{A}{\sqrt m},
+
+with sigma = ReLU and (W, U) drawn once and frozen.  Only Theta [d, m] is trained, and
+:math:`\|\Theta\|_F` is the norm of s in the reproducing kernel Hilbert space of the kernel
+:math:`\varphi(x,t)\cdot\varphi(x',t')`.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from . import _checks as check
+from . import rng
+
+
+def cosine_embedding(t: Tensor, T: float, size: int) -> Tensor:
+    """e(t) = (1, cos(pi q), ..., cos((size - 1) pi q)) with q = sqrt(t/T): [*b, size] for t [*b], entries in [-1, 1].
+
+    The paper asks only that e be bounded.  The square root spends resolution where scores change fastest, near t = 0.
+    """
+    frequency = torch.arange(size, dtype=t.dtype, device=t.device) * math.pi
+    return torch.cos(torch.sqrt(t / T)[..., None] * frequency)
+
+
+class RandomFeatures:
+    """Frozen inner weights W [m, d] and U [m, e] with the time embedding ``cosine_embedding(t, T, e)``."""
+
+    def __init__(self, W: Tensor, U: Tensor, T: float):
+        self.W = check.tensor("W", W, ("m", "d"))
+        self.U = check.tensor("U", U, (len(self.W), "e"), like=self.W)
+        self.T = check.number("T", T, 0.0, open_low=True)
+
+    @classmethod
+    def draw(cls, width: int, d: int, T: float, generator, *, embedding: int = 3, dtype=torch.float64, device=None):
+        """Draw (w_i, u_i) uniformly on the sphere ||w||_1 + ||u||_1 = 1, as the paper's normalisation allows.
+
+        Signed exponential variables divided by their sum are uniform on the l1 sphere.
+        """
+        width, d, embedding = (check.integer(k, v) for k, v in (("width", width), ("d", d), ("embedding", embedding)))
+        u, side = rng.uniform(generator, (2, width, d + embedding), dtype=dtype, device=device)
+        rows = torch.where(side < 0.5, 1.0, -1.0) * torch.log1p(-u)
+        rows = rows / rows.abs().sum(1, keepdim=True)
+        return cls(rows[:, :d], rows[:, d:], T)
+
+    @property
+    def width(self) -> int:
+        """m."""
+        return self.W.shape[0]
+
+    @property
+    def d(self) -> int:
+        """Dimension of x."""
+        return self.W.shape[1]
+
+    def __call__(self, x: Tensor, t) -> Tensor:
+        """phi(x, t) for x [*b, d] and t [*b] or a number: [*b, m]."""
+        x = check.tensor("x", x, (..., self.d), like=self.W)
+        t = check.tensor("t", t, like=x)
+        check.holds("t", (t >= 0) & (t <= self.T), f"SDE times in [0, {self.T:g}]", t)
+        if t.ndim and t.shape != x.shape[:-1]:
+            check.fail("t", f"shape {tuple(t.shape)}", f"a number or shape {tuple(x.shape[:-1])}, one time for each x")
+        inner = x @ self.W.mT + cosine_embedding(t, self.T, self.U.shape[1]) @ self.U.mT
+        return torch.relu(inner) / math.sqrt(self.width)
+
+    def score(self, theta: Tensor):
+        """The ``ScoreFn`` (x, t) -> Theta phi(x, t) of a parameter theta [d, m].
+
+        A batch of parameters [*r, d, m] gives a batch of scores [*r, N, d] at x [N, d].
+        """
+        theta = check.tensor("theta", theta, (..., self.d, self.width), like=self.W)
+        return lambda x, t: self(x, t) @ theta.mT

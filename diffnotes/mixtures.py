@@ -1,0 +1,206 @@
+r"""Gaussian mixtures, closed form at every time of a linear SDE.
+
+If :math:`p_0 = \sum_k w_k N(\mu_k, \Sigma_k)` and the perturbation kernel is
+:math:`N(r x_0, s^2 I)` with s = r v, then
+
+.. math:: p_t = \sum_k w_k\, N(r\mu_k,\; r^2 \Sigma_k + s^2 I),
+
+so density, score and divergence of the score are exact for every t.  The eigenvectors of
+:math:`r^2 \Sigma_k + s^2 I` do not depend on t: one eigendecomposition per component serves all times.
+
+A data set is the mixture with weights 1/n and zero covariances (``GaussianMixture.empirical``); its
+marginals p_t^(n) are what the empirical loss of the paper's (9) sees.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from . import _checks as check
+from . import rng
+from .sde import LinearSDE
+
+_CHUNK = 2**18  # entries of the largest temporary, points x components x d; larger ones leave the cache and are slower
+
+
+class GaussianMixture:
+    """Weights [k], means [k, d] and covariances [k, d, d] (or [1, d, d], shared by all components).
+
+    Raises ``ValueError`` unless the weights are positive and sum to one and the covariances are symmetric
+    and positive semi-definite.
+    """
+
+    def __init__(self, weights, means, covariances):
+        self.means = check.tensor("means", means, ("k", "d"))
+        k, d = self.means.shape
+        self.weights = _weights(weights, k, self.means)
+        covariances = check.tensor("covariances", covariances, ("k", d, d), like=self.means)
+        if len(covariances) not in (1, k):
+            check.fail("covariances", f"{len(covariances)} matrices", f"1 or {k}, one for each mean")
+        asymmetry = (covariances - covariances.mT).abs().amax((-1, -2))
+        size = covariances.abs().amax((-1, -2))
+        check.holds("covariances", asymmetry <= 1e-6 * size, "symmetric matrices")
+        variances, self._basis = torch.linalg.eigh(covariances)
+        check.holds("covariances", variances >= -1e-6 * size[:, None], "positive semi-definite matrices", variances)
+        self._variances = variances.clamp(min=0)
+
+    @classmethod
+    def isotropic(cls, weights, means, std) -> "GaussianMixture":
+        """Components N(mean_k, std^2 I) with one std >= 0 for all, or one for each component [k]."""
+        self = cls.__new__(cls)
+        self.means = check.tensor("means", means, ("k", "d"))
+        k, d = self.means.shape
+        self.weights = _weights(weights, k, self.means)
+        std = check.tensor("std", std, like=self.means)
+        if std.shape not in ((), (k,)):
+            check.fail("std", f"shape {tuple(std.shape)}", f"a number or shape ({k},)")
+        check.holds("std", std >= 0, "standard deviations >= 0", std)
+        self._variances = (std**2).reshape(-1, 1).expand(-1, d)
+        self._basis = None
+        return self
+
+    @classmethod
+    def two_modes(cls, mu: float, weight: float = 0.5, d: int = 1, *, dtype=torch.float64, device=None) -> "GaussianMixture":
+        """weight N(-mu e, I) + (1 - weight) N(mu e, I) with e the first unit vector: the target of Theorem 2 in d = 1."""
+        mu = check.number("mu", mu, 0.0)
+        weight = check.number("weight", weight, 0.0, 1.0, open_low=True, open_high=True)
+        means = torch.zeros(2, check.integer("d", d), dtype=dtype, device=device)
+        means[:, 0] = torch.tensor([-mu, mu], dtype=dtype, device=device)
+        return cls.isotropic(torch.tensor([weight, 1 - weight], dtype=dtype, device=device), means, 1.0)
+
+    @classmethod
+    def empirical(cls, x: Tensor) -> "GaussianMixture":
+        """The empirical distribution of a data set x [n, d]; it has a density at times t > 0 only."""
+        x = check.tensor("x", x, ("n", "d"))
+        return cls.isotropic(torch.full((len(x),), 1 / len(x), dtype=x.dtype, device=x.device), x, 0.0)
+
+    @property
+    def d(self) -> int:
+        """Dimension."""
+        return self.means.shape[1]
+
+    def mean(self) -> Tensor:
+        """E x, [d]."""
+        return self.weights @ self.means
+
+    def covariance(self) -> Tensor:
+        """Cov x, [d, d]."""
+        centred = self.means - self.mean()
+        within = torch.diag_embed(self._variances.expand_as(self.means))
+        if self._basis is not None:
+            within = self._basis @ within @ self._basis.mT
+        return (self.weights[:, None, None] * within).sum(0) + centred.mT @ (self.weights[:, None] * centred)
+
+    def sample(self, n: int, generator) -> Tensor:
+        """n draws, [n, d]."""
+        n = check.integer("n", n)
+        kind = dict(dtype=self.means.dtype, device=self.means.device)
+        u = rng.uniform(generator, (n,), **kind)
+        k = torch.searchsorted(self.weights.cumsum(0), u).clamp(max=len(self.weights) - 1)
+        z = rng.normal(generator, (n, self.d), **kind) * self._variances.sqrt().expand_as(self.means)[k]
+        if self._basis is not None:
+            z = (self._basis.expand(len(self.weights), -1, -1)[k] @ z[..., None])[..., 0]
+        return self.means[k] + z
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p(x) for x [*b, d]: [*b]."""
+        return self._evaluate("log_prob", x, 1.0, 0.0)
+
+    def score(self, x: Tensor) -> Tensor:
+        """grad log p(x) for x [*b, d]: [*b, d]."""
+        return self._evaluate("score", x, 1.0, 0.0)
+
+    def diffused(self, sde: LinearSDE) -> "DiffusedMixture":
+        """The marginals p_t of this mixture under a linear SDE."""
+        return DiffusedMixture(self, sde)
+
+    def _evaluate(self, what: str, x: Tensor, scale, std) -> Tensor:
+        """``what`` of the law of scale * X + std * Z at the points x; scale and std are numbers or [*b]."""
+        x = check.tensor("x", x, (..., self.d), like=self.means)
+        flat = x.reshape(-1, self.d)
+        scale, std = (torch.as_tensor(c, dtype=x.dtype, device=x.device).expand(x.shape[:-1]).reshape(-1) for c in (scale, std))
+        if x.device.type != "meta" and bool((self._variances.min() == 0) & (std == 0).any()):
+            check.fail("t", 0.0, "t > 0: a component without variance has no density at t = 0")
+        rows = max(1, _CHUNK // self.means.numel())
+        parts = [self._chunk(what, *piece) for piece in zip(flat.split(rows), scale.split(rows), std.split(rows), strict=True)]
+        out = torch.cat(parts)
+        return out.reshape(*x.shape[:-1], *out.shape[1:])
+
+    def _chunk(self, what, x, scale, std) -> Tensor:
+        variance = scale[:, None, None] ** 2 * self._variances + std[:, None, None] ** 2  # [b, k or 1, d]
+        offset = x[:, None, :] - scale[:, None, None] * self.means  # [b, k, d]
+        if self._basis is not None:
+            offset = (self._basis.mT @ offset[..., None])[..., 0]
+        pull = offset / -variance
+        log_terms = self.weights.log() - 0.5 * torch.log(2 * math.pi * variance).sum(-1) + 0.5 * (offset * pull).sum(-1)
+        if what == "log_prob":
+            return torch.logsumexp(log_terms, -1)
+        share = torch.softmax(log_terms, -1)  # posterior probability of each component, [b, k]
+        score = torch.einsum("bk,bkd->bd", share, self._rotate_back(pull))
+        if what == "score":
+            return score
+        if what == "divergence":
+            curvature = (pull**2).sum(-1) - (1 / variance).sum(-1)
+            return (share * curvature).sum(-1) - (score**2).sum(-1)
+        return torch.cat([torch.logsumexp(log_terms, -1)[:, None], score], 1)
+
+    def _rotate_back(self, vectors):
+        return vectors if self._basis is None else (self._basis @ vectors[..., None])[..., 0]
+
+
+class DiffusedMixture:
+    """The marginals p_t of a mixture under a linear SDE; t is a number or one time for each point."""
+
+    def __init__(self, mixture: GaussianMixture, sde: LinearSDE):
+        if not isinstance(mixture, GaussianMixture):
+            check.fail("mixture", type(mixture).__name__, "a GaussianMixture")
+        if not isinstance(sde, LinearSDE):
+            check.fail("sde", type(sde).__name__, "a LinearSDE such as VE, OU or VP")
+        self.mixture, self.sde = mixture, sde
+
+    def log_prob(self, x: Tensor, t) -> Tensor:
+        """log p_t(x) for x [*b, d], t [*b] or a number: [*b]."""
+        return self._evaluate("log_prob", x, t)
+
+    def score(self, x: Tensor, t) -> Tensor:
+        """grad log p_t(x) for x [*b, d], t [*b] or a number: [*b, d].  A ``ScoreFn``."""
+        return self._evaluate("score", x, t)
+
+    def log_prob_and_score(self, x: Tensor, t) -> tuple[Tensor, Tensor]:
+        """Both of the above in one pass, [*b] and [*b, d]; for large data sets this is the cost that counts."""
+        both = self._evaluate("both", x, t)
+        return both[..., 0], both[..., 1:]
+
+    def divergence(self, x: Tensor, t) -> Tensor:
+        """div grad log p_t(x), the Laplacian of log p_t: [*b]."""
+        return self._evaluate("divergence", x, t)
+
+    def sample(self, n: int, t: float, generator) -> Tensor:
+        """n draws from p_t, [n, d]."""
+        x0 = self.mixture.sample(n, generator)
+        noise = rng.normal(generator, tuple(x0.shape), dtype=x0.dtype, device=x0.device)
+        return self.sde.perturb(x0, t, noise)
+
+    def half_width(self, t, deviations: float = 7.0) -> Tensor:
+        """A radius R(t), shape of t: every component of p_t lies in [-R, R]^d up to ``deviations`` standard deviations."""
+        deviations = check.number("deviations", deviations, 0.0, open_low=True)
+        t = check.times("t", t, 0.0, self.sde.T).to(self.mixture.means)
+        scale, std = self.sde.scale(t)[..., None], self.sde.std(t)[..., None]
+        reach = self.mixture.means.abs().amax(-1)
+        spread = torch.sqrt(scale**2 * self.mixture._variances.amax(-1) + std**2)
+        return (scale * reach + deviations * spread).amax(-1)
+
+    def _evaluate(self, what, x, t):
+        x = check.tensor("x", x, (..., self.mixture.d), like=self.mixture.means)
+        t = self.sde._times_of(x, t)
+        return self.mixture._evaluate(what, x, self.sde.scale(t), self.sde.std(t))
+
+
+def _weights(weights, k: int, like: Tensor) -> Tensor:
+    weights = check.tensor("weights", weights, (k,), like=like)
+    check.holds("weights", weights > 0, "positive weights", weights)
+    total = weights.sum()
+    tolerance = 1e-9 if weights.dtype == torch.float64 else 1e-5
+    check.holds("weights", (total - 1).abs() <= tolerance, "weights that sum to one", total)
+    return weights / total

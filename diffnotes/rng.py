@@ -1,0 +1,32 @@
+"""Random numbers with an explicit generator.
+
+A ``numpy.random.Generator`` gives the same stream on every CPU and is what the stored figures
+use; ``torch.randn`` does not (its vectorised paths differ between instruction sets).  A
+``torch.Generator`` draws on its own device.  Either way the numbers are drawn in float64 and
+then cast, so that float32 and float64 runs see the same noise.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import _checks as check
+
+
+def normal(generator, shape: tuple, *, dtype=torch.float64, device=None) -> Tensor:
+    """Standard normal numbers of the given shape."""
+    return _draw("standard_normal", torch.randn, generator, shape, dtype, device)
+
+
+def uniform(generator, shape: tuple, *, dtype=torch.float64, device=None) -> Tensor:
+    """Uniform numbers on [0, 1) of the given shape."""
+    return _draw("random", torch.rand, generator, shape, dtype, device)
+
+
+def _draw(numpy_name, torch_function, generator, shape, dtype, device) -> Tensor:
+    check.generator("generator", generator)
+    if isinstance(generator, np.random.Generator):
+        noise = torch.from_numpy(np.asarray(getattr(generator, numpy_name)(shape)))
+    else:
+        noise = torch_function(shape, generator=generator, dtype=torch.float64, device=generator.device)
+    return noise.to(dtype=dtype, device=noise.device if device is None else device)
