@@ -54,7 +54,7 @@ def registry() -> dict[str, Item]:
     return {row["id"]: Item(**row) for row in rows}
 
 
-def claim(id: str, verdict: str, *, evidence: str, value: str, seeds: int = 0) -> Claim:
+def claim(id: str, verdict: str, *, evidence: str, value: str, seeds: int = 0) -> None:
     """Show a verdict on the page, ``value`` with its uncertainty and rounded so that other CPUs print the same.
 
     ``seeds`` is the number of independent repetitions, zero for a deterministic computation.
@@ -72,7 +72,6 @@ def claim(id: str, verdict: str, *, evidence: str, value: str, seeds: int = 0) -
         print(result)
     else:
         display(result)
-    return result
 
 
 def stored(notebook: Path) -> list[Claim]:

@@ -10,20 +10,24 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
 SEQUENCE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 
 _STYLE = {
-    "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 110,
-    "savefig.dpi": 110, "font.size": 10.5, "font.family": "DejaVu Sans", "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.7, "axes.axisbelow": True, "legend.frameon": False,
-    "lines.linewidth": 1.9, "axes.titlesize": 11, "axes.titlelocation": "left", "figure.constrained_layout.use": True,
+    "figure.facecolor": "white", "axes.facecolor": "white", "figure.dpi": 110, "figure.constrained_layout.use": True,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
+    "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.7,
 }
 
 
 def panels(columns: int = 1, *, height: float = 3.6, width: float = 7.6, **kwargs):
     """A figure with one row of panels in the book's style, on an opaque white background: (figure, axes).
 
-    The style is applied to this figure only; the session's rcParams stay as they are.
+    The session's rcParams stay as they are.
     """
-    with plt.rc_context(_STYLE):
+    # Not plt.rc_context: it would also restore "interactive", which IPython's backend switches on when it is first used.
+    before = {key: plt.rcParams[key] for key in _STYLE}
+    plt.rcParams.update(_STYLE)
+    try:
         return plt.subplots(1, columns, figsize=(width, height), **kwargs)
+    finally:
+        plt.rcParams.update(before)
 
 
 def band(ax, x, y, *, color, label=None, low=0.1, high=0.9, **kwargs):
@@ -38,7 +42,7 @@ def label(ax, x: str = "", y: str = "", title: str = "", log: str = ""):
     """Axis labels, title, and logarithmic axes named in ``log`` ('x', 'y' or 'xy')."""
     ax.set_xlabel(x)
     ax.set_ylabel(y)
-    ax.set_title(title)
+    ax.set_title(title, loc="left", fontsize=11)
     if "x" in log:
         ax.set_xscale("log")
     if "y" in log:

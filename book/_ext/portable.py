@@ -1,0 +1,60 @@
+r"""Chapters that read well raw become a book with theorem boxes and working links.
+
+In a notebook's Markdown (plain on GitHub, in Colab and in JupyterLab)
+
+    > **Lemma 4 (Rate of the flow).** <a id="lem-4"></a>
+    > For every ...
+
+becomes, before MyST parses the cell, a box titled "Lemma 4 (Rate of the flow)"; any other line
+``<a id="eq-5"></a>`` becomes a MyST target; and links ``[Lemma 4](21_exact_gradient_flow.ipynb#lem-4)`` go to targets by
+name, so that Sphinx warns of a broken one.  The paper's own numbers stand in the text and in ``\tag{5}``.
+Folded proofs are plain ``<details>``, which need no conversion.
+"""
+
+import json
+import re
+
+BOX = re.compile(
+    r"^> \*\*(?P<title>(?P<kind>Theorem|Lemma|Corollary|Proposition|Definition|Remark|Assumption|Figure|Exercise)\b[^*]*?)\.?\*\*"
+    r"(?: *<a id=\"(?P<name>[\w-]+)\"></a>)? *(?P<first>.*)$")
+ANCHOR = re.compile(r"^<a id=\"([\w-]+)\"></a>[ ]*$", re.M)
+LINK = re.compile(r"\]\([\w./-]*\.ipynb#([\w-]+)\)")
+
+
+def boxes(text: str) -> str:
+    """Every block quote that opens with a bold kind and number becomes an admonition of that class."""
+    out, lines = [], iter(text.split("\n"))
+    line = next(lines, None)
+    while line is not None:
+        box = BOX.match(line)
+        if not box:
+            out.append(line)
+            line = next(lines, None)
+            continue
+        out += [f":::::{{admonition}} {box['title']}", f":class: paper {box['kind'].lower()}"]
+        out += [f":name: {box['name']}"] if box["name"] else []
+        out += ["", box["first"]]
+        while (line := next(lines, None)) is not None and line.startswith(">"):
+            out.append(re.sub(r"^> ?", "", line))
+        out.append(":::::")
+    return "\n".join(out)
+
+
+def convert(text: str) -> str:
+    """Portable Markdown to MyST."""
+    return LINK.sub(r"](#\1)", ANCHOR.sub(r"(\1)=", boxes(text)))
+
+
+def source_read(app, docname, source):
+    if not str(app.env.doc2path(docname)).endswith(".ipynb"):
+        return
+    notebook = json.loads(source[0])
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = convert("".join(cell["source"]))
+    source[0] = json.dumps(notebook)
+
+
+def setup(app):
+    app.connect("source-read", source_read)
+    return {"parallel_read_safe": True, "version": "1"}

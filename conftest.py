@@ -1,0 +1,8 @@
+"""Root conftest: it must lie here for ``pytest --nbval book`` to see the figure check."""
+
+import os
+
+# Chapters are stored and checked in one setting; kernels inherit it.
+os.environ.update(DIFFNOTES_PRESET="ci", DIFFNOTES_DEVICE="cpu", TQDM_DISABLE="1")
+
+pytest_plugins = ["tools.nbfigures"]

@@ -1,0 +1,36 @@
+"""Execute chapters and store their outputs: ``python -m tools.store book/*.ipynb``.
+
+The stored outputs are what readers see and what ``make test`` compares with.  Look at every figure before committing.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+
+def store(path: Path) -> float:
+    """Execute one notebook in its folder and rewrite it, in one rename; returns the seconds it took."""
+    notebook = nbformat.read(path, as_version=4)
+    begin = time.perf_counter()
+    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
+    seconds = time.perf_counter() - begin
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)  # time stamps
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    temporary = path.with_suffix(".tmp")
+    nbformat.write(notebook, temporary)
+    temporary.replace(path)
+    return seconds
+
+
+if __name__ == "__main__":
+    os.environ.update(DIFFNOTES_PRESET="ci", DIFFNOTES_DEVICE="cpu", TQDM_DISABLE="1")
+    for name in sys.argv[1:]:
+        print(f"{name}: {store(Path(name)):.0f} s", flush=True)
