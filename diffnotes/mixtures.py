@@ -21,7 +21,7 @@ from . import _checks as check
 from . import rng
 from .sde import LinearSDE
 
-_CHUNK = 2**18  # entries of the largest temporary, points x components x d; larger ones leave the cache and are slower
+_CHUNK = 2**16  # entries of the largest temporary, points x components x d; larger ones leave the cache and are slower
 
 
 class GaussianMixture:
@@ -134,16 +134,17 @@ class GaussianMixture:
             offset = (self._basis.mT @ offset[..., None])[..., 0]
         pull = offset / -variance
         log_terms = self.weights.log() - 0.5 * torch.log(2 * math.pi * variance).sum(-1) + 0.5 * (offset * pull).sum(-1)
+        log_prob = torch.logsumexp(log_terms, -1)
         if what == "log_prob":
-            return torch.logsumexp(log_terms, -1)
-        share = torch.softmax(log_terms, -1)  # posterior probability of each component, [b, k]
+            return log_prob
+        share = torch.exp(log_terms - log_prob[:, None])  # posterior probability of each component, [b, k]
         score = torch.einsum("bk,bkd->bd", share, self._rotate_back(pull))
         if what == "score":
             return score
         if what == "divergence":
             curvature = (pull**2).sum(-1) - (1 / variance).sum(-1)
             return (share * curvature).sum(-1) - (score**2).sum(-1)
-        return torch.cat([torch.logsumexp(log_terms, -1)[:, None], score], 1)
+        return torch.cat([log_prob[:, None], score], 1)
 
     def _rotate_back(self, vectors):
         return vectors if self._basis is None else (self._basis @ vectors[..., None])[..., 0]
