@@ -1,0 +1,192 @@
+"""The registry, the ledger, the presets, the plots, and what every stored chapter must have."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import diffnotes as dn
+from diffnotes import claims
+
+ROOT = Path(__file__).resolve().parents[1]
+BOOK = ROOT / "book"
+CHAPTERS = sorted(BOOK.glob("*.ipynb"))
+HTML = ROOT / "_build" / "html" / "book"
+
+
+def cells(path, kind):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def test_registry_has_every_item_of_the_paper():
+    kinds = Counter(re.sub(r"\d+$", "", id) for id in dn.registry())
+    assert kinds == {"T": 2, "L": 8, "D": 1, "R": 7, "P-T": 2, "P-L": 7, "F": 11, "A": 4}
+    assert len(dn.registry()) == 42
+
+
+def test_every_item_with_a_chapter_has_its_verdict_there_and_no_other_has_one():
+    for item, verdict in dn.ledger(BOOK):
+        assert (verdict is not None) == bool(item.chapter), item.id
+        if verdict:
+            assert verdict.verdict in claims.VERDICTS and verdict.evidence in claims.EVIDENCE and verdict.value
+
+
+@pytest.mark.skipif(not HTML.exists(), reason="the book is not built: run python -m tools.build")
+def test_the_ledger_page_says_what_the_chapters_store():
+    html = (HTML / "03_claim_ledger.html").read_text(encoding="utf-8")
+    table = html[html.index('class="ledger'):] if 'class="ledger' in html else html[html.index("ledger"):]
+    rows = re.findall(r"<tr class=\"row-(?:odd|even)\">(.*?)</tr>", table, re.S)[1:]
+    text = [re.sub(r"<[^>]+>", "", row) for row in rows]
+    expected = dn.ledger(BOOK)
+    assert len(text) == len(expected)
+    for row, (item, verdict) in zip(text, expected, strict=True):
+        assert item.name in row
+        assert ("not examined yet" in row) == (verdict is None)
+        assert verdict is None or re.search(rf"^{re.escape(verdict.verdict)}\b", row.split("\n")[row.split("\n").index(next(
+            line for line in row.split("\n") if line.strip().startswith(verdict.verdict)))].strip())
+
+
+def test_a_verdict_in_the_wrong_chapter_is_refused(tmp_path):
+    verdict = claims.Claim("L4", "holds", "inequality", "1", 0)
+    output = {"output_type": "display_data", "metadata": {}, "data": verdict._repr_mimebundle_()}
+    notebook = {"cells": [{"cell_type": "code", "source": "", "outputs": [output]}]}
+    (tmp_path / "99_elsewhere.ipynb").write_text(json.dumps(notebook))
+    with pytest.raises(ValueError, match="claim L4"):
+        dn.ledger(tmp_path)
+    (tmp_path / "99_elsewhere.ipynb").unlink()
+    notebook["cells"] *= 2
+    (tmp_path / "21_exact_gradient_flow.ipynb").write_text(json.dumps(notebook))
+    with pytest.raises(ValueError, match="two verdicts"):
+        dn.ledger(tmp_path)
+
+
+@pytest.mark.parametrize("arguments, name", [
+    (("L99", "holds"), "id"), (("L4", "probably"), "verdict"), (("L4", "holds", "hearsay"), "evidence"), (("L4", "holds", "proof", -1), "seeds")])
+def test_bad_claims_name_the_argument(arguments, name):
+    id, verdict, evidence, seeds = (*arguments, "proof", 0)[:4] if len(arguments) < 4 else arguments
+    if len(arguments) == 3:
+        evidence, seeds = arguments[2], 0
+    with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
+        dn.claim(id, verdict, evidence=evidence, value="", seeds=seeds)
+
+
+def test_every_page_is_in_the_table_of_contents():
+    toc = (ROOT / "_toc.yml").read_text()
+    listed = set(re.findall(r"book/(\w+)", toc))
+    assert listed == {page.stem for page in BOOK.iterdir() if page.suffix in (".md", ".ipynb")}
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+class TestChapter:
+    def test_is_stored_as_run_from_top_to_bottom(self, path):
+        code = cells(path, "code")
+        assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+        outputs = [output for cell in code for output in cell["outputs"]]
+        assert not any(output["output_type"] == "error" or output.get("name") == "stderr" for output in outputs)
+
+    def test_is_small_enough_to_read(self, path):
+        code = cells(path, "code")
+        assert len(code) <= 25 and max(len(source(cell).splitlines()) for cell in code) <= 25
+        assert max(len(line) for cell in code for line in source(cell).splitlines()) <= 170
+
+    def test_starts_with_the_same_setup(self, path):
+        version, address = dn.__version__, yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+        setup = source(cells(path, "code")[0])
+        assert setup.splitlines()[:6] == source(cells(CHAPTERS[0], "code")[0]).splitlines()[:6]
+        assert f'--no-deps "diffnotes @ git+{address}@v{version}"' in setup
+
+    def test_figures_have_alt_text_and_caption(self, path):
+        for cell in cells(path, "code"):
+            if any("image/png" in output.get("data", {}) for output in cell["outputs"]):
+                about = cell["metadata"]["mystnb"]
+                assert len(about["image"]["alt"]) > 80 and len(about["figure"]["caption"]) > 40
+
+    def test_raw_text_has_no_directives_and_every_part(self, path):
+        text = "\n".join(source(cell) for cell in cells(path, "markdown"))
+        assert not re.search(r"\{prf:|^:{3,}|```\{", text, re.M)
+        for part in ("## Verdict", "## Exercises", "**Next:**", "<details><summary>Solution</summary>"):
+            assert part in text
+        solved = [cell for cell in cells(path, "code") if "hide-cell" in cell["metadata"].get("tags", [])]
+        assert len(solved) == text.count("> **Exercise ") and all("assert" in source(cell) for cell in solved)
+
+    def test_verdicts_are_computed(self, path):
+        for call in re.findall(r"dn\.claim\((.*?)\)\n", "\n".join(source(cell) for cell in cells(path, "code")) + "\n", re.S):
+            assert not re.match(r"\"[\w-]+\",\s*\"[^\"]*\",\s*evidence", call), f"a verdict typed in: {call[:60]}"
+
+
+def names_in_notation():
+    return re.findall(r"`(dn\.[\w.]+)`", (BOOK / "02_notation.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", sorted(set(names_in_notation())))
+def test_every_code_name_in_the_notation_exists(name):
+    owner = dn
+    for part in name.split(".")[1:]:
+        known = getattr(owner, part, None)
+        if known is None:  # attributes set on instances
+            known = part if part in getattr(owner, "__annotations__", {}) or part in ("eigenvalues",) and "``eigenvalues``" in owner.__doc__ else None
+        assert known is not None, name
+        owner = known
+
+
+LOGIC = set("""left right big Big bigl bigr frac sqrt mathbb mathrm text quad qquad top cdot le ge lt gt in to infty int sum max min log exp sim approx
+    square dots otimes pm lVert rVert Vert mid tag begin end neq ne equiv times bar tilde hat nabla partial sup lesssim mathcal""".split())
+
+
+def symbols(text):
+    """The letters and Greek letters used in the formulas of a Markdown text."""
+    formulas = re.findall(r"\$\$(.*?)\$\$|\$([^$\n]+)\$", text, re.S)
+    found = set()
+    for formula in ("".join(pair) for pair in formulas):
+        formula = re.sub(r"\\(?:text|mathrm|tag)\{[^}]*\}", " ", formula)
+        found |= {command for command in re.findall(r"\\([A-Za-z]+)", formula)} - LOGIC
+        found |= set(re.findall(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])", re.sub(r"\\[A-Za-z]+", " ", formula)))
+        found |= set("".join(re.findall(r"(?<!\\)\b[A-Za-z]{2,}\b", re.sub(r"\\[A-Za-z]+", " ", formula))))
+    return found - {"d"}  # the differential, and the dimension, which is listed
+
+
+def test_every_symbol_used_is_in_the_notation():
+    listed = symbols((BOOK / "02_notation.md").read_text(encoding="utf-8"))
+    for path in CHAPTERS:
+        used = symbols("\n".join(source(cell) for cell in cells(path, "markdown")))
+        assert used <= listed, f"{path.stem} uses {sorted(used - listed)}"
+
+
+def test_presets_and_devices(monkeypatch, capsys):
+    monkeypatch.setenv("DIFFNOTES_PRESET", "paper")
+    assert dn.by_preset(ci=1, paper=2) == 2 and dn.by_preset(ci=1) == 1
+    with pytest.raises(ValueError, match=r"^DIFFNOTES_PRESET: .*ci in this chapter"):
+        dn.start(ci="1 s")
+    monkeypatch.setenv("DIFFNOTES_PRESET", "fast")
+    with pytest.raises(ValueError, match="^DIFFNOTES_PRESET"):
+        dn.preset()
+    monkeypatch.setenv("DIFFNOTES_PRESET", "ci")
+    monkeypatch.setenv("DIFFNOTES_DEVICE", "cpu")
+    assert dn.start(ci="1 s").type == "cpu" and capsys.readouterr().out == "preset ci, about 1 s; device cpu\n"
+    with pytest.raises(ValueError, match="^device"):
+        dn.device("abacus")
+
+
+def test_plots_draw_what_they_are_given():
+    before = dict(matplotlib.rcParams)
+    figure, ax = dn.plots.panels()
+    assert dict(matplotlib.rcParams) == before and figure.get_facecolor() == (1, 1, 1, 1)
+    y = torch.arange(30, dtype=torch.float64).reshape(10, 3)
+    dn.plots.band(ax, [1, 2, 3], y, color="red", label="a")
+    assert np.allclose(ax.lines[0].get_ydata(), y.median(0).values + 1.5)
+    low = ax.collections[0].get_paths()[0].vertices[:, 1].min()
+    assert low == pytest.approx(np.quantile(y[:, 0], 0.1))
+    dn.plots.label(ax, "x", "y", "t", log="y")
+    assert ax.get_yscale() == "log" and ax.get_xscale() == "linear" and ax.get_title(loc="left") == "t"
+    matplotlib.pyplot.close(figure)

@@ -1,0 +1,143 @@
+"""Divergences and the reverse-SDE density against closed forms, scipy and convergence orders."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import solve_banded
+
+import diffnotes as dn
+from diffnotes import fokker_planck
+
+F64 = torch.float64
+
+
+def gaussian(x, mean, std):
+    return torch.distributions.Normal(torch.tensor(mean, dtype=F64), std).log_prob(x).exp()
+
+
+def test_kl_grid_matches_torch():
+    x = torch.linspace(-30, 30, 6001, dtype=F64)
+    for mean, std in ((0.0, 1.0), (1.5, 0.7), (-2.0, 2.5)):
+        exact = torch.distributions.kl_divergence(torch.distributions.Normal(0.0, 1.0), torch.distributions.Normal(mean, std))
+        assert float(dn.kl_grid(gaussian(x, 0.0, 1.0), gaussian(x, mean, std), 0.01)) == pytest.approx(float(exact), abs=1e-6)
+
+
+def test_kl_grid_on_a_stretched_grid_and_in_batches():
+    x = dn.stretched_grid(100.0, 4000, 3.0)
+    p = gaussian(x, 0.0, 1.0)
+    q = torch.stack([p, gaussian(x, 1.0, 1.0)])
+    assert dn.kl_grid(p.expand(2, -1), q, dn.cell_widths(x)).tolist() == pytest.approx([0.0, 0.5], abs=1e-5)
+
+
+def test_kl_is_infinite_where_q_vanishes():
+    p = torch.tensor([0.5, 0.5], dtype=F64)
+    assert dn.kl_grid(p, torch.tensor([1.0, 0.0], dtype=F64), 1.0) == torch.inf
+    assert float(dn.kl_grid(torch.tensor([1.0, 0.0], dtype=F64), p, 1.0)) == pytest.approx(np.log(2))
+
+
+def test_kl_monte_carlo_covers_the_truth():
+    p, q = dn.GaussianMixture.isotropic([1.0], [[0.0]], 1.0), dn.GaussianMixture.isotropic([1.0], [[1.0]], 1.0)
+    z = []
+    for seed in range(200):
+        x = p.sample(400, np.random.default_rng(seed))
+        estimate, error = dn.kl_monte_carlo(p.log_prob(x), q.log_prob(x))
+        z.append(float((estimate - 0.5) / error))
+    assert abs(np.mean(z)) < 0.25 and 0.85 < np.std(z) < 1.15
+
+
+def test_kl_gaussian_matches_torch():
+    rng = np.random.default_rng(0)
+    roots = torch.from_numpy(rng.standard_normal((2, 3, 3)))
+    covariances = roots @ roots.mT + 0.1 * torch.eye(3, dtype=F64)
+    means = torch.from_numpy(rng.standard_normal((2, 3)))
+    laws = [torch.distributions.MultivariateNormal(m, c) for m, c in zip(means, covariances, strict=True)]
+    exact = torch.distributions.kl_divergence(*laws)
+    assert float(dn.kl_gaussian(means[0], covariances[0], means[1], covariances[1])) == pytest.approx(float(exact), rel=1e-10)
+
+
+def test_tridiagonal_solver_matches_scipy():
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 3, 7, 8, 33):
+        lower, upper = -rng.random(n - 1), -rng.random(n - 1)
+        diagonal, right = 2.5 + rng.random(n), rng.random((n, 2))
+        banded = np.zeros((3, n))
+        banded[0, 1:], banded[1], banded[2, :-1] = upper, diagonal, lower
+        a, d, c, b = (torch.from_numpy(v) for v in (lower[:, None].repeat(2, 1), diagonal[:, None].repeat(2, 1), upper[:, None].repeat(2, 1), right))
+        assert fokker_planck._solve_tridiagonal(a, d, c, b).numpy() == pytest.approx(solve_banded((1, 1), banded, right), rel=1e-11)
+
+
+SDE, MIX = dn.OU(T=3.0), dn.GaussianMixture.two_modes(2.0)
+P = MIX.diffused(SDE)
+
+
+def solve(n, steps, order, reach=12.0):
+    x = torch.linspace(-reach, reach, n, dtype=F64)
+    t = torch.linspace(3.0, 0.1, steps + 1, dtype=F64)
+    prior = P.log_prob(x[:, None], 3.0).exp()
+    q = dn.reverse_sde_density(P.score, SDE, x, t, prior, order=order)
+    return x, q, P.log_prob(x[:, None], 0.1).exp()
+
+
+@pytest.mark.parametrize("order, rate", [(1, 2.0), (2, 4.0)])
+def test_reverse_density_converges_in_time(order, rate):
+    errors = [float((q - p).abs().sum() * (x[1] - x[0])) for x, q, p in (solve(1601, k, order) for k in (40, 80))]
+    assert errors[0] / errors[1] == pytest.approx(rate, rel=0.3)
+
+
+def test_reverse_density_converges_at_second_order_in_space():
+    def at_zero(n):  # the density at x = 0 against a much finer grid, same time steps
+        return float(solve(n, 40, 1)[1][n // 2])
+
+    exact = at_zero(3201)
+    assert abs(at_zero(101) - exact) / abs(at_zero(201) - exact) == pytest.approx(4.0, rel=0.25)
+
+
+def test_reverse_density_conserves_mass_and_sign_even_with_huge_steps():
+    x = dn.stretched_grid(60.0, 301, 3.0)
+    prior = gaussian(x, 0.0, 1.0)
+    prior = prior / (prior * dn.cell_widths(x)).sum()
+    q = dn.reverse_sde_density(P.score, SDE, x, torch.tensor([3.0, 0.1], dtype=F64), prior, order=1, edge_mass=1.0)
+    assert (q >= 0).all() and float((q * dn.cell_widths(x)).sum()) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_reverse_density_of_a_linear_score_is_the_known_gaussian():
+    # Score -x/V0 in place of the truth: dV/du = 2V - 4V/V0 + 2 backwards in time for OU.
+    x, t = torch.linspace(-20, 20, 1601, dtype=F64), torch.linspace(3.0, 0.0, 201, dtype=F64)
+    q = dn.reverse_sde_density(lambda x, t: -x / 1.5, SDE, x, t, gaussian(x, 0.0, 1.0))
+    rate = 2 - 4 / 1.5
+    variance = (1 + 2 / rate) * np.exp(rate * 3.0) - 2 / rate
+    assert float((q * x**2).sum() * (x[1] - x[0])) == pytest.approx(variance, rel=1e-3)
+
+
+def test_batched_scores_equal_single_ones():
+    x, t = torch.linspace(-12, 12, 401, dtype=F64), torch.linspace(3.0, 0.5, 21, dtype=F64)
+    prior = gaussian(x, 0.0, 1.0)
+    both = dn.reverse_sde_density(lambda y, s: torch.stack([-y, -y / 1.2]), SDE, x, t, prior)
+    for k, v in enumerate((1.0, 1.2)):
+        assert torch.allclose(both[k], dn.reverse_sde_density(lambda y, s, v=v: -y / v, SDE, x, t, prior), rtol=1e-10, atol=1e-300)
+
+
+X, T = torch.linspace(-12, 12, 201, dtype=F64), torch.linspace(3.0, 0.5, 6, dtype=F64)
+PRIOR = gaussian(X, 0.0, 1.0)
+
+
+def reverse(**change):
+    arguments = dict(score=lambda x, t: -x, sde=SDE, x=X, t=T, prior=PRIOR) | change
+    return dn.reverse_sde_density(**arguments)
+
+
+@pytest.mark.parametrize("call, name", [
+    (lambda: dn.kl_grid(PRIOR, PRIOR[:-1], 0.1), "q"), (lambda: dn.kl_grid(-PRIOR, PRIOR, 0.12), "p"),
+    (lambda: dn.kl_grid(PRIOR, 2 * PRIOR, 0.12), "q"), (lambda: dn.kl_grid(PRIOR, PRIOR, 0.0), "dx"),
+    (lambda: dn.kl_grid(PRIOR, PRIOR, torch.ones(3, dtype=F64)), "dx"),
+    (lambda: dn.kl_monte_carlo(torch.zeros(1), torch.zeros(1)), "log_p"), (lambda: dn.kl_monte_carlo(torch.zeros(3), torch.zeros(2)), "log_q"),
+    (lambda: dn.kl_gaussian(torch.zeros(2), torch.zeros(2, 2), torch.zeros(2), torch.eye(2)), "cov_p"),
+    (lambda: reverse(x=X.flip(0)), "x"), (lambda: reverse(x=X[:2]), "x"), (lambda: reverse(t=T.flip(0)), "t"),
+    (lambda: reverse(t=torch.tensor([4.0, 1.0], dtype=F64)), "t"), (lambda: reverse(prior=PRIOR * 2), "prior"),
+    (lambda: reverse(prior=-PRIOR), "prior"), (lambda: reverse(prior=PRIOR[:-1]), "prior"), (lambda: reverse(order=3), "order"),
+    (lambda: reverse(score=lambda x, t: x[:, 0]), r"score\(x, t\)"), (lambda: reverse(score=lambda x, t: x * float("nan")), r"score\(x, t\)"),
+    (lambda: reverse(score=lambda x, t: 2 * x), "x"), (lambda: dn.stretched_grid(1.0, 10, 2.0), "core"), (lambda: dn.stretched_grid(0.0, 10, 1.0), "reach"),
+])
+def test_bad_input_names_the_argument(call, name):
+    with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
+        call()

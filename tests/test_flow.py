@@ -1,0 +1,226 @@
+"""Random features, the quadratic loss and its exact flow, against definitions, ODE integration and the proved inequalities."""
+
+import numpy as np
+import pytest
+import scipy.integrate
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import diffnotes as dn
+from diffnotes import bounds
+
+SDE = dn.OU()
+P = dn.GaussianMixture.two_modes(3.0).diffused(SDE)
+NODES = dn.line_grid(P, SDE.std, 0.01, n_t=24, n_x=32).weighted(P)
+TAU = torch.logspace(-1, 6, 15, dtype=torch.float64)
+
+
+def features(m, d=1, seed=0):
+    return dn.RandomFeatures.draw(m, d, SDE.T, np.random.default_rng(seed))
+
+
+def random_statistics(seed, m, d, rank):
+    """B = F F^T, C = G F^T with F [m, rank]: a loss that some targets G could have produced, singular for rank < m."""
+    rng = np.random.default_rng(seed)
+    F, G = (torch.from_numpy(rng.standard_normal(shape)) for shape in ((m, rank), (d, rank)))
+    return dn.Statistics(F @ F.mT, G @ F.mT, (G**2).sum())
+
+
+random_flows = given(st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 3), st.integers(1, 10))
+
+
+def start(seed, d, m):
+    return dn.normal(np.random.default_rng(seed + 1), (d, m))
+
+
+def test_features_follow_equation_12():
+    phi, x, t = features(5, 2), dn.normal(np.random.default_rng(1), (3, 2)), torch.tensor([0.1, 1.0, 4.0], dtype=torch.float64)
+    A = dn.normal(np.random.default_rng(2), (2, 5))
+    for i in range(3):
+        e = dn.cosine_embedding(t[i], SDE.T, 3)
+        expected = sum(A[:, k] * max(float(phi.W[k] @ x[i] + phi.U[k] @ e), 0.0) for k in range(5)) / 5
+        assert torch.allclose(phi.score(A / 5**0.5)(x, t)[i], expected, rtol=1e-12)
+
+
+def test_inner_weights_are_uniform_on_the_l1_sphere():
+    phi = features(20_000, 2)
+    rows = torch.cat([phi.W, phi.U], 1).abs()
+    assert torch.allclose(rows.sum(1), torch.ones(20_000, dtype=torch.float64))
+    # Each |coordinate| of a uniform point on the l1 sphere in R^5 is Beta(1, 4).
+    assert float((rows[:, 0] > 0.2).double().mean()) == pytest.approx(0.8**4, abs=0.015)
+    assert float((phi.W > 0).double().mean()) == pytest.approx(0.5, abs=0.015)
+
+
+def test_embedding_is_bounded_and_starts_with_one():
+    e = dn.cosine_embedding(torch.linspace(0, 5, 50, dtype=torch.float64), 5.0, 4)
+    assert e.abs().max() <= 1 and torch.equal(e[:, 0], torch.ones(50, dtype=torch.float64))
+
+
+def test_time_nodes_integrate_polynomials():
+    t, dt = dn.time_nodes(0.1, 2.0, 12)
+    assert float((dt * t**3).sum()) == pytest.approx((2.0**4 - 0.1**4) / 4, rel=1e-12)
+
+
+def test_grid_integrates_the_expectation():
+    # E_t lambda E x^2 with E x^2 = r^2 (1 + mu^2) + s^2
+    def second_moment(t):
+        return float(SDE.std(t)) * (float(SDE.scale(t)) ** 2 * 10 + float(SDE.std(t)) ** 2) / (SDE.T - 0.01)
+
+    exact = scipy.integrate.quad(second_moment, 0.01, SDE.T, epsrel=1e-10)[0]
+    nodes = dn.line_grid(P, SDE.std, 0.01, n_t=64, n_x=96).weighted(P)
+    assert float((nodes.weight * nodes.x[:, 0] ** 2).sum()) == pytest.approx(exact, rel=1e-8)
+    drawn = dn.sampled_nodes(P, SDE.std, 0.01, 200_000, np.random.default_rng(0))
+    assert float((drawn.weight * drawn.x[:, 0] ** 2).sum()) == pytest.approx(exact, rel=0.01)
+    assert torch.allclose(drawn.score, P.score(drawn.x, drawn.t))
+
+
+def test_quadrature_error_falls_with_the_square_of_the_spacing():
+    # The integrand relu(x - 0.3) e^{-x^2/2}-like has a kink between the nodes.
+    def loss(n_x):
+        phi = dn.RandomFeatures(torch.ones(1, 1, dtype=torch.float64), torch.tensor([[-0.3, 0.0]], dtype=torch.float64), SDE.T)
+        return float(dn.statistics(phi, dn.line_grid(P, SDE.std, 0.01, n_t=16, n_x=n_x).weighted(P)).B[0, 0])
+
+    exact = loss(6001)
+    assert abs(loss(51) - exact) < 2e-3 * exact and abs(loss(401) - exact) < 4e-5 * exact
+
+
+def test_statistics_give_the_loss_of_its_definition():
+    phi = features(7)
+    stats, theta = dn.statistics(phi, NODES), start(3, 1, 7)
+    direct = (NODES.weight * ((phi.score(theta)(NODES.x, NODES.t) - NODES.score) ** 2).sum(1)).sum()
+    assert float(stats.loss(theta)) == pytest.approx(float(direct), rel=1e-12)
+
+
+def test_row_chunks_change_nothing(monkeypatch):
+    whole = dn.statistics(features(7), NODES)
+    monkeypatch.setattr("diffnotes.flow._ROWS", 50)
+    assert torch.allclose(dn.statistics(features(7), NODES).B, whole.B, rtol=1e-12)
+
+
+def test_empirical_flow_obeys_steins_identity():
+    # C = E score phi^T = -E grad phi^T for the empirical mixture (theory: integration by parts).
+    data = dn.GaussianMixture.two_modes(3.0).sample(5, np.random.default_rng(0))
+    q = dn.GaussianMixture.empirical(data).diffused(SDE)
+    nodes = dn.line_grid(P, SDE.std, 0.1, n_t=24, n_x=4001).weighted(q)
+    phi = features(6)
+    active = (phi(nodes.x, nodes.t) > 0).double() * phi.W[:, 0] / 6**0.5
+    assert torch.allclose(dn.statistics(phi, nodes).C[0], -(nodes.weight[:, None] * active).sum(0), atol=1e-4)  # a jump: O(dx)
+
+
+def test_empirical_flow_tends_to_the_population_flow():
+    phi, target = features(16), dn.GaussianMixture.two_modes(3.0)
+    distance = []
+    for n in (100, 10_000):
+        q = dn.GaussianMixture.empirical(target.sample(n, np.random.default_rng(0))).diffused(SDE)
+        grid = dn.line_grid(P, SDE.std, 0.05, n_t=16, n_x=64)
+        distance.append(float((dn.statistics(phi, grid.weighted(q)).B - dn.statistics(phi, grid.weighted(P)).B).norm()))
+    assert distance[1] < distance[0] / 4
+
+
+@random_flows
+@settings(max_examples=15, deadline=None)
+def test_flow_solves_its_differential_equation(seed, m, d, rank):
+    stats, theta0 = random_statistics(seed, m, d, rank), start(seed, d, m)
+    flow = dn.GradientFlow(stats, theta0)
+    until = 3.0 / float(flow.eigenvalues[-1])
+
+    def velocity(_, theta):
+        return -stats.gradient(torch.from_numpy(theta).reshape(d, m)).flatten().numpy()
+
+    solved = scipy.integrate.solve_ivp(velocity, (0, until), theta0.flatten().numpy(), rtol=1e-10, atol=1e-12, method="DOP853")
+    assert torch.allclose(flow.theta(until).flatten(), torch.from_numpy(solved.y[:, -1]), rtol=1e-6, atol=1e-8)
+    assert torch.allclose(flow.loss(until), stats.loss(flow.theta(until)), rtol=1e-9, atol=1e-9)
+    assert torch.allclose(flow.norm(until), flow.theta(until).norm(), rtol=1e-12)
+
+
+def test_gradient_descent_converges_to_the_flow_at_first_order():
+    flow = dn.GradientFlow(dn.statistics(features(32), NODES), start(0, 1, 32))
+    until = 20 / float(flow.eigenvalues[-1])
+    error = [float((dn.gradient_descent(flow.statistics, flow.theta0, until / k, k) - flow.theta(until)).norm()) for k in (400, 800)]
+    assert error[0] / error[1] == pytest.approx(2.0, abs=0.05)
+
+
+def test_flow_at_zero_and_at_infinity():
+    flow = dn.GradientFlow(random_statistics(1, 5, 2, 3), start(1, 2, 5))
+    assert torch.allclose(flow.theta(0.0), flow.theta0, atol=1e-12)
+    assert torch.allclose(flow.theta(1e8), flow.minimiser(), atol=1e-6)
+    assert float(flow.minimum()) == pytest.approx(float(flow.statistics.loss(flow.minimiser())), abs=1e-9)
+    assert float(flow.statistics.gradient(flow.minimiser()).norm()) < 1e-8
+    # Among all minimisers the nearest to the start: the step lies in the range of B.
+    step = flow.minimiser() - flow.theta0
+    projected = step @ torch.linalg.pinv(flow.statistics.B) @ flow.statistics.B
+    assert torch.allclose(step, projected, atol=1e-8)
+
+
+@random_flows
+@settings(max_examples=60, deadline=None)
+def test_inequalities_of_lemmas_4_and_5_and_the_ridge_bound(seed, m, d, rank):
+    flow = dn.GradientFlow(random_statistics(seed, m, d, rank), start(seed, d, m))
+    slack = 1e-9 * (1 + float(flow.statistics.loss(flow.theta0)))
+    loss = flow.loss(TAU)
+    for comparison in (flow.minimiser(), start(seed + 7, d, m), torch.zeros(d, m, dtype=torch.float64)):
+        energy = bounds.lyapunov(flow, TAU, comparison)
+        assert (energy.diff() <= slack * (1 + TAU[1:])).all()
+        assert (loss <= bounds.optimisation_bound(flow, TAU, comparison) + slack).all()
+        ridge_at = flow.statistics.loss(comparison) + (comparison - flow.theta0).norm() ** 2 / (4 * TAU)
+        assert (bounds.ridge_bound(flow, TAU) <= ridge_at + slack).all()
+    assert (loss <= bounds.ridge_bound(flow, TAU) + slack).all()
+    assert (flow.norm(TAU) <= bounds.norm_bound(flow, TAU) + slack).all()
+    # In directions of eigenvalue zero C q_k vanishes up to rounding only, which drifts by about 1e-15 tau.
+    assert ((flow.theta(TAU) - flow.minimiser()).norm(dim=(1, 2)).diff() <= slack + 1e-13 * TAU[1:]).all()
+
+
+def test_ridge_bound_is_attained_by_its_minimiser():
+    flow = dn.GradientFlow(random_statistics(4, 6, 2, 6), start(4, 2, 6))
+    for tau in (0.01, 1.0, 100.0):
+        penalty = torch.eye(6, dtype=torch.float64) / (4 * tau)
+        best = torch.linalg.solve(flow.statistics.B + penalty, (flow.statistics.C + flow.theta0 @ penalty).mT).mT
+        value = flow.statistics.loss(best) + (best - flow.theta0).norm() ** 2 / (4 * tau)
+        assert float(bounds.ridge_bound(flow, tau)) == pytest.approx(float(value), rel=1e-9)
+
+
+def test_norm_bound_is_sharp_and_the_printed_one_is_crossed():
+    flow = dn.GradientFlow(dn.statistics(features(256), NODES))
+    ratio = flow.norm(TAU) / bounds.norm_bound(flow, TAU)
+    assert 0.7 < float(ratio.max()) <= 1
+    assert float((flow.norm(TAU) / bounds.norm_bound_printed(flow, TAU)).max()) > 8
+
+
+def test_gaussian_tails():
+    from scipy.stats import norm
+    for delta in (1e-9, 0.01, 0.5, 0.9, 1.0):
+        assert 2 * norm.sf(bounds.gaussian_tail(delta)) <= delta
+        for d in (1, 3, 100):
+            assert 1 - (1 - 2 * norm.sf(bounds.gaussian_tail_union(delta, d))) ** d <= delta * (1 + 1e-12)
+    assert bounds.gaussian_tail(0.01) == pytest.approx(np.sqrt(np.log(1 / 0.01**2)))
+    assert bounds.gaussian_tail_union(0.01, 1) == pytest.approx(bounds.gaussian_tail(0.01))
+
+
+FLOW = dn.GradientFlow(random_statistics(0, 3, 2, 3))
+STATS = FLOW.statistics
+
+
+@pytest.mark.parametrize("call, name", [
+    (lambda: FLOW.theta(-1.0), "tau"), (lambda: FLOW.loss(float("inf")), "tau"), (lambda: FLOW.norm("late"), "tau"),
+    (lambda: FLOW.theta(torch.tensor([1.0, float("nan")], dtype=torch.float64)), "tau"),
+    (lambda: dn.GradientFlow(STATS, torch.zeros(3, 2, dtype=torch.float64)), "theta0"),
+    (lambda: dn.GradientFlow("B"), "statistics"), (lambda: STATS.loss(torch.zeros(3, dtype=torch.float64)), "theta"),
+    (lambda: dn.Statistics(-STATS.B, STATS.C, STATS.S), "B"), (lambda: dn.Statistics(STATS.B + torch.eye(3).roll(1, 0), STATS.C, STATS.S), "B"),
+    (lambda: dn.Statistics(STATS.B, STATS.C * float("nan"), STATS.S), "C"),
+    (lambda: dn.GradientFlow(dn.Statistics(torch.tensor([[1.0, 2.0], [2.0, 1.0]]), torch.zeros(1, 2), torch.tensor(1.0))), "B"),
+    (lambda: dn.RandomFeatures.draw(0, 1, 1.0, np.random.default_rng(0)), "width"),
+    (lambda: features(3)(torch.zeros(2, 2, dtype=torch.float64), 0.5), "x"),
+    (lambda: features(3)(torch.zeros(2, 1, dtype=torch.float64), 9.0), "t"),
+    (lambda: features(3)(torch.zeros(2, 1, dtype=torch.float64), [0.1, 0.2, 0.3]), "t"),
+    (lambda: features(3).score(torch.zeros(1, 4, dtype=torch.float64)), "theta"),
+    (lambda: dn.line_grid(dn.GaussianMixture.two_modes(1.0, d=2).diffused(SDE), SDE.std, 0.01), "p"),
+    (lambda: dn.line_grid(P, SDE.std, 0.0), "t_min"), (lambda: dn.line_grid(P, lambda t: -t, 0.01), "weighting"),
+    (lambda: dn.sampled_nodes(P, SDE.std, 6.0, 10, np.random.default_rng(0)), "t_min"),
+    (lambda: dn.gradient_descent(STATS, FLOW.theta0, 0.0, 3), "step"), (lambda: dn.gradient_descent(STATS, FLOW.theta0, 0.1, -1), "n_steps"),
+    (lambda: bounds.ridge_bound(FLOW, 0.0), "tau"), (lambda: bounds.gaussian_tail(0.0), "delta"), (lambda: bounds.gaussian_tail_union(0.1, 0), "d"),
+    (lambda: bounds.lyapunov(FLOW, -1.0, FLOW.theta0), "tau"),
+])
+def test_bad_input_names_the_argument(call, name):
+    with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
+        call()

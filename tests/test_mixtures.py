@@ -1,0 +1,139 @@
+"""Gaussian mixtures and their marginals against torch.distributions, autograd, quadrature and sampling."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import diffnotes as dn
+
+
+def random_mixture(seed, k, d):
+    rng = np.random.default_rng(seed)
+    weights = rng.dirichlet(np.ones(k))
+    roots = rng.standard_normal((k, d, d))
+    return dn.GaussianMixture(weights, 2 * rng.standard_normal((k, d)), roots @ roots.transpose(0, 2, 1) + 0.1 * np.eye(d))
+
+
+def torch_mixture(weights, means, covariances):
+    components = torch.distributions.MultivariateNormal(means, covariances)
+    return torch.distributions.MixtureSameFamily(torch.distributions.Categorical(weights), components)
+
+
+def covariances_of(mixture):
+    return mixture._basis @ torch.diag_embed(mixture._variances) @ mixture._basis.mT
+
+
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 5), st.floats(0.01, 5.0))
+@settings(max_examples=25, deadline=None)
+def test_marginals_match_torch_distributions_and_autograd(seed, k, d, t):
+    sde, mixture = dn.OU(), random_mixture(seed, k, d)
+    r, s = sde.scale(t), sde.std(t)
+    oracle = torch_mixture(mixture.weights, r * mixture.means, r**2 * covariances_of(mixture) + s**2 * torch.eye(d, dtype=torch.float64))
+    x = 2 * dn.normal(np.random.default_rng(seed), (6, d)).requires_grad_()
+    p = mixture.diffused(sde)
+    log_prob = oracle.log_prob(x)
+    score, = torch.autograd.grad(log_prob.sum(), x)
+    assert torch.allclose(p.log_prob(x.detach(), t), log_prob, rtol=1e-9, atol=1e-9)
+    assert torch.allclose(p.score(x.detach(), t), score, rtol=1e-7, atol=1e-8)
+    both = p.log_prob_and_score(x.detach(), t)
+    assert torch.equal(both[0], p.log_prob(x.detach(), t)) and torch.equal(both[1], p.score(x.detach(), t))
+    jacobian = torch.stack([torch.autograd.functional.jacobian(lambda y: p.score(y[None], t)[0], row) for row in x.detach()])
+    assert torch.allclose(p.divergence(x.detach(), t), jacobian.diagonal(dim1=1, dim2=2).sum(1), rtol=1e-6, atol=1e-7)
+
+
+def test_one_time_for_each_point_equals_one_call_for_each_time():
+    p = random_mixture(3, 3, 2).diffused(dn.VE())
+    x, t = dn.normal(np.random.default_rng(0), (5, 2)), torch.linspace(0.1, 1, 5, dtype=torch.float64)
+    assert torch.allclose(p.score(x, t), torch.stack([p.score(x[i], t[i]) for i in range(5)]), rtol=1e-12)
+
+
+def test_batch_shapes():
+    p = random_mixture(3, 3, 2).diffused(dn.OU())
+    x = dn.normal(np.random.default_rng(0), (4, 3, 2))
+    assert p.score(x, 0.5).shape == (4, 3, 2) and p.log_prob(x, 0.5).shape == (4, 3) and p.divergence(x, 0.5).shape == (4, 3)
+
+
+def test_small_chunks_change_nothing(monkeypatch):
+    p, x = random_mixture(1, 3, 2).diffused(dn.OU()), dn.normal(np.random.default_rng(0), (50, 2))
+    whole = p.score(x, 0.5)
+    monkeypatch.setattr("diffnotes.mixtures._CHUNK", 7)
+    assert torch.allclose(p.score(x, 0.5), whole, rtol=1e-12)
+
+
+def test_moments_and_samples():
+    mixture, n = random_mixture(5, 3, 2), 400_000
+    x = mixture.sample(n, np.random.default_rng(1))
+    assert torch.allclose(x.mean(0), mixture.mean(), atol=5 * float(mixture.covariance().diagonal().max()) ** 0.5 / n**0.5)
+    assert torch.allclose(torch.cov(x.mT), mixture.covariance(), rtol=0.02, atol=0.02)
+    assert mixture.diffused(dn.OU()).sample(10, 0.5, np.random.default_rng(0)).shape == (10, 2)
+
+
+def test_sampled_marginal_has_the_density():
+    p = dn.GaussianMixture.two_modes(2.0, weight=0.3).diffused(dn.OU())
+    x = p.sample(200_000, 0.4, np.random.default_rng(0))[:, 0]
+    edges = torch.linspace(-4, 4, 17, dtype=torch.float64)
+    observed = torch.histogram(x, edges).hist / len(x)
+    fine = torch.linspace(-4, 4, 1601, dtype=torch.float64)
+    expected = torch.stack([torch.trapezoid(piece, dx=0.005) for piece in p.log_prob(fine[:, None], 0.4).exp().unfold(0, 101, 100)])
+    assert torch.allclose(observed, expected, atol=5e-3)
+
+
+def test_empirical_mixture_is_the_kernel_density_of_the_data():
+    data = dn.normal(np.random.default_rng(0), (7, 2))
+    sde, x = dn.VP(), dn.normal(np.random.default_rng(1), (5, 2))
+    p = dn.GaussianMixture.empirical(data).diffused(sde)
+    kernels = torch.distributions.Normal(sde.scale(0.3) * data, sde.std(0.3)).log_prob(x[:, None]).sum(-1)
+    assert torch.allclose(p.log_prob(x, 0.3), torch.logsumexp(kernels, 1) - np.log(7), rtol=1e-12)
+
+
+def test_isotropic_equals_full_covariance():
+    weights, means = [0.2, 0.8], np.array([[0.0, 1.0], [2.0, -1.0]])
+    x = dn.normal(np.random.default_rng(0), (9, 2))
+    plain = dn.GaussianMixture.isotropic(weights, means, [0.5, 2.0])
+    full = dn.GaussianMixture(weights, means, np.stack([0.25 * np.eye(2), 4 * np.eye(2)]))
+    assert torch.allclose(plain.score(x), full.score(x), rtol=1e-10) and torch.allclose(plain.covariance(), full.covariance())
+    shared = dn.GaussianMixture(weights, means, 0.25 * np.eye(2)[None])
+    assert torch.allclose(shared.log_prob(x), dn.GaussianMixture.isotropic(weights, means, 0.5).log_prob(x), rtol=1e-10)
+
+
+def test_far_from_the_data_nothing_underflows():
+    p = dn.GaussianMixture.two_modes(3.0).diffused(dn.OU())
+    score = p.score(torch.tensor([[1e4]], dtype=torch.float64), 0.01)
+    assert float(score) == pytest.approx(-(1e4 - 3 * np.exp(-0.01)), rel=1e-6)
+
+
+def test_half_width_covers_the_marginals():
+    p = dn.GaussianMixture.two_modes(5.0).diffused(dn.VE())
+    for t in (0.01, 0.5, 1.0):
+        radius = float(p.half_width(t, 6.0))
+        x = torch.linspace(-radius, radius, 4001, dtype=torch.float64)
+        assert float(torch.trapezoid(p.log_prob(x[:, None], t).exp(), x)) == pytest.approx(1.0, abs=1e-7)
+
+
+EYE = torch.eye(2, dtype=torch.float64)[None]
+
+
+@pytest.mark.parametrize("call, name", [
+    (lambda: dn.GaussianMixture([0.5, 0.6], [[0.0, 0], [1, 1]], EYE), "weights"),
+    (lambda: dn.GaussianMixture([0.5, -0.5], [[0.0, 0], [1, 1]], EYE), "weights"),
+    (lambda: dn.GaussianMixture([1.0], [[0.0, 0], [1, 1]], EYE), "weights"),
+    (lambda: dn.GaussianMixture([0.5, 0.5], [0.0, 1], EYE), "means"),
+    (lambda: dn.GaussianMixture([0.5, 0.5], [[0.0, float("nan")], [1, 1]], EYE), "means"),
+    (lambda: dn.GaussianMixture([1.0], [[0.0, 0]], -EYE), "covariances"),
+    (lambda: dn.GaussianMixture([1.0], [[0.0, 0]], [[[1.0, 0.5], [0.0, 1.0]]]), "covariances"),
+    (lambda: dn.GaussianMixture.isotropic([1.0], [[0.0]], -1.0), "std"),
+    (lambda: dn.GaussianMixture.two_modes(-1.0), "mu"), (lambda: dn.GaussianMixture.two_modes(1.0, weight=1.0), "weight"),
+    (lambda: dn.GaussianMixture.two_modes(1.0, d=0), "d"), (lambda: dn.GaussianMixture.empirical(torch.zeros(0, 2)), "x"),
+    (lambda: dn.GaussianMixture.two_modes(1.0).score(torch.zeros(3, 2, dtype=torch.float64)), "x"),
+    (lambda: dn.GaussianMixture.two_modes(1.0).score(torch.zeros(3, 1, dtype=torch.float32)), "x"),
+    (lambda: dn.GaussianMixture.two_modes(1.0).sample(0, np.random.default_rng(0)), "n"),
+    (lambda: dn.GaussianMixture.two_modes(1.0).sample(3, 0), "generator"),
+    (lambda: dn.GaussianMixture.two_modes(1.0).diffused("OU"), "sde"),
+    (lambda: dn.GaussianMixture.two_modes(1.0).diffused(dn.OU()).score(torch.zeros(1, 1, dtype=torch.float64), 6.0), "t"),
+    (lambda: dn.GaussianMixture.empirical(torch.zeros(2, 1)).log_prob(torch.zeros(1, 1)), "t"),
+])
+def test_bad_input_names_the_argument(call, name):
+    with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
+        call()

@@ -1,0 +1,82 @@
+"""Linear SDEs against their defining integrals and differential equations."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.integrate
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import diffnotes as dn
+
+SDES = [dn.VE(25.0), dn.VE(1.5, T=3.0), dn.OU(), dn.OU(rate=0.3, T=2.0), dn.VP(), dn.VP(0.5, 4.0, T=2.0)]
+
+
+@pytest.mark.parametrize("sde", SDES, ids=repr)
+@pytest.mark.parametrize("fraction", [0.05, 0.5, 1.0])
+def test_scale_and_std_are_the_integrals_of_drift_and_diffusion(sde, fraction):
+    t = fraction * sde.T
+    log_r = scipy.integrate.quad(lambda s: float(sde.drift_rate(s)), 0, t, epsabs=1e-13)[0]
+    assert float(sde.scale(t)) == pytest.approx(math.exp(log_r), rel=1e-10)
+
+    def integrand(s):
+        return (float(sde.diffusion(s)) / math.exp(scipy.integrate.quad(lambda u: float(sde.drift_rate(u)), 0, s)[0])) ** 2
+
+    v2 = scipy.integrate.quad(integrand, 0, t, epsrel=1e-10)[0]
+    assert float(sde.std(t)) == pytest.approx(math.exp(log_r) * math.sqrt(v2), rel=1e-8)
+
+
+def test_the_papers_ve_formula():
+    t = torch.tensor([1e-5, 0.3, 1.0], dtype=torch.float64)
+    expected = np.sqrt((25.0 ** (2 * t.numpy()) - 1) / (2 * np.log(25.0)))
+    assert dn.VE().std(t).numpy() == pytest.approx(expected, rel=1e-9)
+    assert float(dn.VE().diffusion(0.5)) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("sde", SDES, ids=repr)
+def test_growth_is_the_maximum_over_a_fine_grid(sde):
+    t = torch.linspace(0, sde.T, 2001, dtype=torch.float64)
+    assert sde.growth() == pytest.approx(max(float(sde.scale(t).max()), float(sde.std(t).max())), rel=1e-12)
+
+
+@pytest.mark.parametrize("sde", SDES, ids=repr)
+def test_kernel_score_is_the_gradient_of_a_normal_log_density(sde):
+    x0, x = (dn.normal(np.random.default_rng(k), (4, 3)) for k in (0, 1))
+    t = torch.linspace(0.1, 1, 4, dtype=torch.float64) * sde.T
+    x.requires_grad_()
+    law = torch.distributions.Normal(sde.scale(t)[:, None] * x0, sde.std(t)[:, None])
+    gradient, = torch.autograd.grad(law.log_prob(x).sum(), x)
+    assert torch.allclose(sde.kernel_score(x.detach(), x0, t), gradient, rtol=1e-12)
+
+
+def test_perturb_has_the_moments_of_the_kernel():
+    sde, n = dn.VP(), 200_000
+    x0 = torch.full((n, 1), 1.7, dtype=torch.float64)
+    x = sde.perturb(x0, 0.4, dn.normal(np.random.default_rng(0), (n, 1)))
+    scale, std = float(sde.scale(0.4)), float(sde.std(0.4))
+    assert float(x.mean()) == pytest.approx(1.7 * scale, abs=4 * std / n**0.5)
+    assert float(x.std()) == pytest.approx(std, rel=4 / (2 * n) ** 0.5)
+
+
+@given(st.floats(0.0, 1.0))
+@settings(max_examples=50, deadline=None)
+def test_vp_preserves_variance(fraction):
+    sde = dn.VP()
+    assert float(sde.scale(fraction) ** 2 + sde.std(fraction) ** 2) == pytest.approx(1.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("call, name", [
+    (lambda: dn.VE(sigma=1.0), "sigma"), (lambda: dn.OU(rate=0), "rate"), (lambda: dn.VP(beta_max=0.01), "beta_max"),
+    (lambda: dn.OU(T=float("nan")), "T"), (lambda: dn.OU().std(5.1), "t"), (lambda: dn.OU().std(-0.1), "t"),
+    (lambda: dn.OU().std("soon"), "t"), (lambda: dn.OU().std(float("nan")), "t"),
+    (lambda: dn.OU().drift(torch.zeros(3, 2), torch.zeros(2)), "t"),
+    (lambda: dn.OU().perturb(torch.zeros(3, 2), 0.5, torch.zeros(3, 1)), "noise"),
+    (lambda: dn.OU().perturb(torch.zeros(3, 2), 0.5, torch.zeros(3, 2, dtype=torch.float64)), "noise"),
+    (lambda: dn.OU().kernel_score(torch.zeros(3, 2), torch.zeros(3, 2), 0.0), "t"),
+    (lambda: dn.normal(0, (3,)), "generator"),
+])
+def test_bad_input_names_the_argument(call, name):
+    with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
+        call()

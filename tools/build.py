@@ -1,0 +1,20 @@
+"""Build the HTML book with warnings as errors, and print the page to open: ``python -m tools.build``."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def build() -> Path:
+    """Run Jupyter Book; returns the first page, or exits with its status."""
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(ROOT), "-W", "-n", "--keep-going", "-q"]
+    status = subprocess.run(command, check=False).returncode
+    if status:
+        sys.exit(status)
+    return ROOT / "_build" / "html" / "index.html"
+
+
+if __name__ == "__main__":
+    print(f"The book is ready.  Open {build()}")
