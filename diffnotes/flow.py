@@ -68,8 +68,12 @@ def statistics(features: RandomFeatures, nodes: Nodes) -> Statistics:
 class GradientFlow:
     """The gradient flow on a quadratic loss from theta0 [d, m] (zero if not given).
 
-    Attributes: ``statistics``, ``eigenvalues`` b [m] of B in increasing order, clamped at zero.
+    ``eigenvalues`` are those of B, [m], in increasing order, clamped at zero.
     """
+
+    statistics: Statistics
+    theta0: Tensor
+    eigenvalues: Tensor
 
     def __init__(self, statistics: Statistics, theta0: Tensor | None = None):
         if not isinstance(statistics, Statistics):

@@ -68,7 +68,7 @@ def test_cuda_agrees_with_the_cpu_on_the_same_noise(device):
 
 
 def test_mixed_devices_are_refused():
-    with pytest.raises(ValueError, match="^x: got device meta"):
+    with pytest.raises(ValueError, match=r"^x: got device meta"):
         dn.GaussianMixture.two_modes(1.0).score(torch.zeros(2, 1, device="meta", dtype=torch.float64))
 
 

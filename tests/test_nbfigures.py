@@ -5,6 +5,7 @@ Each mutant changes one thing.  A check that passes them all, or fails the uncha
 
 import base64
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -56,7 +57,6 @@ def check(path, pictures):
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(path.parent),
                "--nbval", "--nbval-current-env", "-q", str(path)]
     environment = {"PYTHONPATH": str(ROOT), "NBFIGURES_OUT": str(pictures)}
-    import os
     return subprocess.run(command, capture_output=True, text=True, cwd=path.parent, env=os.environ | environment)
 
 

@@ -9,7 +9,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def build() -> Path:
     """Run Jupyter Book; returns the first page, or exits with its status."""
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(ROOT), "-W", "-n", "--keep-going", "-q"]
+    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]  # it has no __main__
+    command = [*jupyter_book, "build", str(ROOT), "-W", "-n", "--keep-going", "-q"]
     status = subprocess.run(command, check=False).returncode
     if status:
         sys.exit(status)
