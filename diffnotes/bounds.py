@@ -44,7 +44,7 @@ def optimisation_bound(flow: GradientFlow, tau: Tensor, comparison: Tensor) -> T
 def ridge_bound(flow: GradientFlow, tau: Tensor) -> Tensor:
     r"""min over Theta of L~(Theta) + ||Theta - Theta_0||_F^2 / (4 tau), an upper bound of L~(Theta(tau)), shape of tau.
 
-    It equals L* + sum_k b_k ||(Theta* - Theta_0) q_k||^2 / (1 + 4 tau b_k): twice as sharp as Lemma 4 with the
+    It equals L* + sum_k b_k ||(Theta* - Theta_0) q_k||^2 / (1 + 4 tau b_k), and is Lemma 4's bound at time 2 tau with the
     best comparison.  Proof: e^y >= 1 + y in each eigendirection.
     """
     tau = _positive(tau, flow)[..., None]

@@ -110,7 +110,7 @@ class TestChapter:
 
     def test_raw_text_has_no_directives_and_every_part(self, path):
         text = "\n".join(source(cell) for cell in cells(path, "markdown"))
-        assert not re.search(r"\{prf:|^:{3,}|```\{", text, re.M)
+        assert not re.search(r"\{prf:|\{cite|^:{3,}|```\{", text, re.M)
         for part in ("## Verdict", "## Exercises", "**Next:**", "<details><summary>Solution</summary>"):
             assert part in text
         solved = [cell for cell in cells(path, "code") if "hide-cell" in cell["metadata"].get("tags", [])]
