@@ -9,20 +9,55 @@ Theory runs in float64; every function follows the dtype and device of its input
 from . import bounds, plots
 from .chapter import by_preset, device, preset, start
 from .claims import claim, ledger, registry
-from .density import kl_gaussian, kl_grid, kl_monte_carlo
+from .density import integrated_score_density, kl_gaussian, kl_grid, kl_monte_carlo
 from .features import RandomFeatures, cosine_embedding
 from .flow import GradientFlow, Statistics, gradient_descent, statistics
 from .fokker_planck import cell_widths, reverse_sde_density, stretched_grid
 from .mixtures import DiffusedMixture, GaussianMixture
 from .quadrature import Grid, Nodes, line_grid, sampled_nodes, time_nodes
 from .rng import normal, uniform
+from .samplers import probability_flow, probability_flow_log_prob, reverse_sde
 from .sde import OU, VE, VP, LinearSDE
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "OU", "VE", "VP", "DiffusedMixture", "GaussianMixture", "GradientFlow", "Grid", "LinearSDE", "Nodes", "RandomFeatures",
-    "Statistics", "bounds", "by_preset", "cell_widths", "claim", "cosine_embedding", "device", "gradient_descent",
-    "kl_gaussian", "kl_grid", "kl_monte_carlo", "ledger", "line_grid", "normal", "plots", "preset", "registry",
-    "reverse_sde_density", "sampled_nodes", "start", "statistics", "stretched_grid", "time_nodes", "uniform",
+    "OU",
+    "VE",
+    "VP",
+    "DiffusedMixture",
+    "GaussianMixture",
+    "GradientFlow",
+    "Grid",
+    "LinearSDE",
+    "Nodes",
+    "RandomFeatures",
+    "Statistics",
+    "bounds",
+    "by_preset",
+    "cell_widths",
+    "claim",
+    "cosine_embedding",
+    "device",
+    "gradient_descent",
+    "integrated_score_density",
+    "kl_gaussian",
+    "kl_grid",
+    "kl_monte_carlo",
+    "ledger",
+    "line_grid",
+    "normal",
+    "plots",
+    "preset",
+    "probability_flow",
+    "probability_flow_log_prob",
+    "registry",
+    "reverse_sde",
+    "reverse_sde_density",
+    "sampled_nodes",
+    "start",
+    "statistics",
+    "stretched_grid",
+    "time_nodes",
+    "uniform",
 ]

@@ -8,6 +8,7 @@ made from the registry and those outputs, so the two cannot disagree.
 import json
 import tomllib
 from dataclasses import asdict, dataclass
+from html import escape
 from importlib import resources
 from pathlib import Path
 
@@ -41,11 +42,20 @@ class Claim:
     seeds: int
 
     def __str__(self):
-        seeds = f"; {self.seeds} seeds" if self.seeds else ""
-        return f"{registry()[self.id].name}: {self.verdict.upper()} [{self.evidence}] {self.value}{seeds}"
+        return f"{registry()[self.id].name}: {self.verdict.upper()} [{self.evidence}] {self.measured()}"
+
+    def measured(self) -> str:
+        """The value with the number of seeds."""
+        return self.value + (f" ({self.seeds} seed{'s' * (self.seeds > 1)})" if self.seeds else "")
+
+    def badge(self) -> str:
+        """The verdict as HTML; the book's style sheet colours it."""
+        return f'<span class="verdict {self.verdict.replace(" ", "-")}">{self.verdict}</span>'
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"text/plain": str(self), MIME: asdict(self)}
+        name = registry()[self.id].name
+        page = f"<p><strong>{name}</strong>: {self.badge()} <em>{self.evidence}</em>. {escape(self.measured())}</p>"
+        return {"text/plain": str(self), "text/html": page, MIME: asdict(self)}
 
 
 def registry() -> dict[str, Item]:

@@ -49,6 +49,24 @@ def kl_gaussian(mean_p: Tensor, cov_p: Tensor, mean_q: Tensor, cov_q: Tensor) ->
     return 0.5 * ((whitened**2).sum() - d + log_det)
 
 
+def integrated_score_density(score, x: Tensor, t) -> Tensor:
+    """The density (11) on a grid in d = 1: proportional to exp of the integral of ``score`` at one time t, [*b, N] for x [N].
+
+    Trapezoidal rule on the increasing points x, normalised there.  It need not be a density on the line: unless the
+    score points inwards at both ends the integral of its exponential diverges, which is a ``ValueError``.
+    """
+    x = check.tensor("x", x, ("N",))
+    check.holds("x", x.diff() > 0, "increasing points", x[1:])
+    slope = check.tensor("score(x, t)", score(x[:, None], t), (..., len(x), 1), like=x)[..., 0]
+    inwards = (slope[..., 0] > 0) & (slope[..., -1] < 0)
+    allowed = "a score that points inwards at both ends of x; otherwise (11) does not normalise"
+    check.holds("score(x, t)", inwards, allowed, slope[..., -1])
+    zero = torch.zeros_like(slope[..., :1])
+    log_density = torch.cat([zero, torch.cumulative_trapezoid(slope, x, dim=-1)], -1)
+    density = torch.exp(log_density - log_density.amax(-1, keepdim=True))
+    return density / torch.trapezoid(density, x, dim=-1)[..., None]
+
+
 def _normalised(name, f, dx, tolerance):
     check.holds(name, f >= 0, "densities >= 0", f)
     mass = (f * dx).sum(-1, keepdim=True)

@@ -20,6 +20,8 @@ def store(path: Path) -> float:
     seconds = time.perf_counter() - begin
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # time stamps
+        if cell.cell_type == "code":
+            cell.outputs = joined(cell.outputs)
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -28,6 +30,17 @@ def store(path: Path) -> float:
     nbformat.write(notebook, temporary)
     temporary.replace(path)
     return seconds
+
+
+def joined(outputs: list) -> list:
+    """The outputs with neighbouring pieces of one stream as one: how a kernel cuts its stream up is chance."""
+    result = []
+    for output in outputs:
+        if result and output.output_type == "stream" and result[-1].get("name") == output.name:
+            result[-1].text += output.text
+        else:
+            result.append(output)
+    return result
 
 
 if __name__ == "__main__":

@@ -8,35 +8,33 @@ from sphinx.util.docutils import SphinxDirective
 
 from diffnotes import claims
 
-OPEN = "not examined yet"
-
 
 class ClaimLedger(SphinxDirective):
-    """A table of all items: item, what it says, verdict, what was measured."""
+    """Two tables: the items with a verdict and what was measured, and those that nobody has examined yet."""
 
     def run(self):
         book = Path(self.env.srcdir) / "book"
         for notebook in book.glob("*.ipynb"):
             self.env.note_dependency(str(notebook))
         rows = claims.ledger(book)
-        done = sum(verdict is not None for _, verdict in rows)
-        lines = [f"{done} of the paper's {len(rows)} items have a verdict so far.", "",
-                 ":::{list-table}", ":header-rows: 1", ":widths: 18 34 16 32", ":class: ledger", "",
-                 "* - Item", "  - What it says", "  - Verdict", "  - What was measured"]
-        for item, verdict in rows:
-            name = f"[{item.name}](/book/{item.chapter}.ipynb)" if item.chapter else item.name
-            lines += [f"* - {name} <br><small>{item.place}</small>", f"  - {item.says}"]
-            if verdict is None:
-                lines += [f"  - <span class=\"verdict open\">{OPEN}</span>", "  - "]
-            else:
-                style = verdict.verdict.replace(" ", "-")
-                seeds = f" ({verdict.seeds} seeds)" if verdict.seeds else ""
-                lines += [f"  - <span class=\"verdict {style}\">{verdict.verdict}</span> <br><small>{verdict.evidence}</small>",
-                          f"  - {verdict.value}{seeds}"]
-        lines += [":::"]
+        done = [(item, verdict) for item, verdict in rows if verdict]
+        still_open = [item for item, verdict in rows if not verdict]
+        lines = [f"{len(done)} of the paper's {len(rows)} items have a verdict so far.", "",
+                 *table("examined", "15 30 17 38", ["Item", "What it says", "Verdict", "What was measured"], [
+                     [f"[{item.name}](/book/{item.chapter}.ipynb) <br><small>{item.place}</small>", item.says,
+                      f"{verdict.badge()} <br><small>{verdict.evidence}</small>", verdict.measured()] for item, verdict in done]),
+                 "", f"{len(still_open)} items are not examined yet.", "",
+                 *table("open", "30 70", ["Item", "What it says"], [
+                     [f"{item.name} <br><small>{item.place}</small>", item.says] for item in still_open])]
         container = nodes.container()
         self.state.nested_parse(StringList(lines, "claim-ledger"), self.content_offset, container)
         return container.children
+
+
+def table(name: str, widths: str, head: list[str], rows: list[list[str]]) -> list[str]:
+    """The lines of a MyST list table with the classes ``ledger`` and ``name``."""
+    body = [("* - " if column == 0 else "  - ") + cell for row in [head, *rows] for column, cell in enumerate(row)]
+    return [":::{list-table}", ":header-rows: 1", f":widths: {widths}", f":class: ledger {name}", "", *body, ":::"]
 
 
 def setup(app):

@@ -1,0 +1,104 @@
+"""Samplers and likelihoods against closed forms and convergence orders."""
+
+import numpy as np
+import pytest
+import torch
+
+import diffnotes as dn
+
+F64 = torch.float64
+SDE = dn.OU(T=3.0)
+GAUSS = dn.GaussianMixture.isotropic([1.0], [[0.0]], 0.5).diffused(SDE)
+MODES = dn.GaussianMixture.two_modes(2.0).diffused(SDE)
+
+
+def times(k, low=0.05, high=3.0):
+    return torch.linspace(high, low, k + 1, dtype=F64)
+
+
+def spread(t):
+    """Standard deviation of the Gaussian marginal."""
+    return float((SDE.scale(t) ** 2 * 0.25 + SDE.std(t) ** 2).sqrt())
+
+
+def test_reverse_sde_converges_at_first_order():
+    start = GAUSS.sample(400_000, 3.0, np.random.default_rng(0))
+    errors = [float(dn.reverse_sde(GAUSS.score, SDE, start, times(k), np.random.default_rng(k)).var()) - spread(0.05) ** 2 for k in (10, 20)]
+    assert errors[0] / errors[1] == pytest.approx(2.0, abs=0.35)
+
+
+def test_corrector_reduces_the_predictors_error():
+    start = GAUSS.sample(100_000, 3.0, np.random.default_rng(0))
+    errors = [abs(float(dn.reverse_sde(GAUSS.score, SDE, start, times(10), np.random.default_rng(1), corrector=c, snr=0.3).var()) - spread(0.05) ** 2)
+              for c in (0, 4, 16)]
+    assert errors[1] < 0.75 * errors[0] and errors[2] < 0.5 * errors[0]
+
+
+def test_reverse_sde_has_the_right_law_for_two_modes():
+    x = dn.reverse_sde(MODES.score, SDE, MODES.sample(100_000, 3.0, np.random.default_rng(0)), times(400), np.random.default_rng(1))
+    exact = MODES.sample(100_000, 0.05, np.random.default_rng(2))
+    assert float((x.sort(0).values - exact.sort(0).values).abs().mean()) < 0.03  # Wasserstein distance
+
+
+def test_probability_flow_of_a_gaussian_is_a_known_linear_map_at_second_order():
+    x = torch.linspace(-2, 2, 9, dtype=F64)[:, None]
+    errors = [float((dn.probability_flow(GAUSS.score, SDE, x, times(k)) - x * spread(0.05) / spread(3.0)).abs().max()) for k in (40, 80)]
+    assert errors[0] / errors[1] == pytest.approx(4.0, rel=0.15) and errors[1] < 2e-3
+
+
+def test_probability_flow_there_and_back():
+    x = torch.linspace(-3, 3, 7, dtype=F64)[:, None]
+    back = dn.probability_flow(MODES.score, SDE, dn.probability_flow(MODES.score, SDE, x, times(400).flip(0)), times(400))
+    assert torch.allclose(back, x, atol=2e-3)
+
+
+@pytest.mark.parametrize("d", [1, 3])
+def test_flow_likelihood_with_the_true_score_is_the_marginal(d):
+    p = dn.GaussianMixture.two_modes(2.0, d=d).diffused(SDE)
+    x = p.sample(20, 0.05, np.random.default_rng(0))
+    errors = []
+    for k in (100, 200):
+        value = dn.probability_flow_log_prob(p.score, SDE, x, times(k).flip(0), lambda y: p.log_prob(y, 3.0))
+        errors.append(float((value - p.log_prob(x, 0.05)).abs().max()))
+    assert errors[1] < 5e-3 and errors[0] / errors[1] == pytest.approx(4.0, rel=0.4)
+
+
+def test_flow_likelihood_is_normalised_for_any_score():
+    x = torch.linspace(-12, 12, 2001, dtype=F64)[:, None]
+    value = dn.probability_flow_log_prob(lambda y, t: -y + torch.sin(y), SDE, x, times(200).flip(0), lambda y: -(y**2).sum(-1) / 2 - np.log(2 * np.pi) / 2)
+    assert float(torch.trapezoid(value.exp(), x[:, 0])) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_batches_of_scores():
+    features = dn.RandomFeatures.draw(6, 1, SDE.T, np.random.default_rng(0))
+    thetas = dn.normal(np.random.default_rng(1), (3, 1, 6))
+    x = torch.linspace(-1, 1, 5, dtype=F64)[:, None].expand(3, 5, 1)
+    together = dn.probability_flow(features.score(thetas), SDE, x, times(20))
+    for k in range(3):
+        assert torch.allclose(together[k], dn.probability_flow(features.score(thetas[k]), SDE, x[k], times(20)), rtol=1e-10)
+
+
+def test_integrated_score_density_of_a_true_score_is_the_marginal():
+    x = torch.linspace(-9, 9, 3001, dtype=F64)
+    q = dn.integrated_score_density(MODES.score, x, 0.3)
+    assert torch.allclose(q, MODES.log_prob(x[:, None], 0.3).exp(), atol=1e-4)
+
+
+X = torch.zeros(2, 1, dtype=F64)
+
+
+@pytest.mark.parametrize("call, name", [
+    (lambda: dn.reverse_sde(MODES.score, SDE, X, times(3), 0), "generator"), (lambda: dn.reverse_sde(MODES.score, SDE, X[0, 0], times(3), 0), "x"),
+    (lambda: dn.reverse_sde(MODES.score, SDE, X, times(3).flip(0), np.random.default_rng(0)), "t"),
+    (lambda: dn.reverse_sde(MODES.score, SDE, X, times(3), np.random.default_rng(0), corrector=-1), "corrector"),
+    (lambda: dn.reverse_sde(MODES.score, SDE, X, times(3), np.random.default_rng(0), corrector=1, snr=0.0), "snr"),
+    (lambda: dn.probability_flow(lambda x, t: x[:1], SDE, X, times(3)), r"score\(x, t\)"),
+    (lambda: dn.probability_flow(MODES.score, SDE, X, torch.tensor([1.0, 2.0, 1.5], dtype=F64)), "t"),
+    (lambda: dn.probability_flow_log_prob(MODES.score, SDE, X, times(3), lambda y: y), "t"),
+    (lambda: dn.probability_flow_log_prob(MODES.score, SDE, X, times(3).flip(0), lambda y: y), r"prior_log_prob\(x\)"),
+    (lambda: dn.integrated_score_density(lambda x, t: x, torch.linspace(-1, 1, 5, dtype=F64), 0.1), r"score\(x, t\)"),
+    (lambda: dn.integrated_score_density(lambda x, t: -x, torch.zeros(3, dtype=F64), 0.1), "x"),
+])
+def test_bad_input_names_the_argument(call, name):
+    with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
+        call()
