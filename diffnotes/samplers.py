@@ -62,7 +62,7 @@ def probability_flow_log_prob(score, sde: LinearSDE, x: Tensor, t: Tensor, prior
     x, t = _start(x, t, sde, direction=1)
 
     def field(x, now):
-        x = x.detach()
+        x = x.detach().contiguous()  # an expanded tensor has no memory for tangents
         value = _velocity(score, sde, x, now)
         divergence = torch.zeros_like(x[..., 0])
         for i in range(x.shape[-1]):

@@ -134,7 +134,7 @@ def test_every_code_name_in_the_notation_exists(name):
         owner = getattr(owner, part, None)
 
 
-LOGIC = set("""left right big Big bigl bigr frac sqrt mathbb mathrm text quad qquad top cdot le ge lt gt in to infty int sum max min log exp sim approx
+LOGIC = set("""left right big Big bigl bigr frac tfrac sqrt mathbb mathrm text quad qquad top cdot le ge lt gt in to infty int sum max min log exp sim approx
     square dots otimes pm lVert rVert Vert mid tag begin end neq ne equiv times bar tilde hat nabla partial sup lesssim propto mathcal""".split())
 
 

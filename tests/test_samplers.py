@@ -78,6 +78,13 @@ def test_batches_of_scores():
         assert torch.allclose(together[k], dn.probability_flow(features.score(thetas[k]), SDE, x[k], times(20)), rtol=1e-10)
 
 
+def test_expanded_points_are_welcome():
+    x = torch.linspace(-1, 1, 5, dtype=F64)[:, None]
+    once = dn.probability_flow_log_prob(MODES.score, SDE, x, times(20).flip(0), lambda y: -(y**2).sum(-1))
+    both = dn.probability_flow_log_prob(MODES.score, SDE, x.expand(2, 5, 1), times(20).flip(0), lambda y: -(y**2).sum(-1))
+    assert torch.allclose(both, once.expand(2, 5))
+
+
 def test_integrated_score_density_of_a_true_score_is_the_marginal():
     x = torch.linspace(-9, 9, 3001, dtype=F64)
     q = dn.integrated_score_density(MODES.score, x, 0.3)
