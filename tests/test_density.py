@@ -66,6 +66,12 @@ def test_tridiagonal_solver_matches_scipy():
         assert fokker_planck._solve_tridiagonal(a, d, c, b).numpy() == pytest.approx(solve_banded((1, 1), banded, right), rel=1e-11)
 
 
+def test_bernoulli_function_near_zero_and_beyond():
+    z = torch.tensor([-1e-7, 0.0, 1e-7, 1e-5, 2.0, -800.0, 800.0], dtype=F64)
+    exact = [1 + 5e-8, 1.0, 1 - 5e-8, 1 - 5e-6 + 1e-10 / 12, 2 / np.expm1(2.0), 800.0, 0.0]
+    assert fokker_planck._bernoulli(z).tolist() == pytest.approx(exact, rel=1e-11, abs=1e-300)
+
+
 SDE, MIX = dn.OU(T=3.0), dn.GaussianMixture.two_modes(2.0)
 P = MIX.diffused(SDE)
 

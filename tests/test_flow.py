@@ -75,6 +75,13 @@ def test_grid_integrates_the_expectation():
     assert torch.allclose(drawn.score, P.score(drawn.x, drawn.t))
 
 
+def test_grid_volume_is_that_of_the_trapezoidal_rule():
+    t, dt = dn.time_nodes(0.01, SDE.T, 6)
+    expected = (dt * 2 * P.half_width(t, 1.5)).sum() / (SDE.T - 0.01)
+    volume = dn.line_grid(P, torch.ones_like, 0.01, n_t=6, n_x=5, deviations=1.5).volume
+    assert float(volume.sum()) == pytest.approx(float(expected), rel=1e-12)
+
+
 def test_quadrature_error_falls_with_the_square_of_the_spacing():
     # The integrand relu(x - 0.3) e^{-x^2/2}-like has a kink between the nodes.
     def loss(n_x):
@@ -178,6 +185,14 @@ def test_ridge_bound_is_attained_by_its_minimiser():
         best = torch.linalg.solve(flow.statistics.B + penalty, (flow.statistics.C + flow.theta0 @ penalty).mT).mT
         value = flow.statistics.loss(best) + (best - flow.theta0).norm() ** 2 / (4 * tau)
         assert float(bounds.ridge_bound(flow, tau)) == pytest.approx(float(value), rel=1e-9)
+
+
+def test_optimisation_bound_has_lemma_4s_constant():
+    # For a quadratic loss the ridge bound shows that 1/(4 tau) would pass the inequality too, so pin the value.
+    flow, other = dn.GradientFlow(random_statistics(2, 4, 2, 4), start(2, 2, 4)), start(9, 2, 4)
+    gap = bounds.optimisation_bound(flow, torch.tensor([0.5, 2.0], dtype=torch.float64), other) - flow.statistics.loss(other)
+    squares = ((flow.theta0 - other) ** 2).sum()
+    assert torch.allclose(gap, torch.stack([squares, squares / 4]))
 
 
 def test_norm_bound_is_sharp_and_the_printed_one_is_crossed():
