@@ -22,22 +22,22 @@ def spread(t):
 
 
 def test_reverse_sde_converges_at_first_order():
-    start = GAUSS.sample(400_000, 3.0, np.random.default_rng(0))
+    start = GAUSS.sample(100_000, 3.0, np.random.default_rng(0))
     errors = [float(dn.reverse_sde(GAUSS.score, SDE, start, times(k), np.random.default_rng(k)).var()) - spread(0.05) ** 2 for k in (10, 20)]
     assert errors[0] / errors[1] == pytest.approx(2.0, abs=0.35)
 
 
 def test_corrector_reduces_the_predictors_error():
-    start = GAUSS.sample(100_000, 3.0, np.random.default_rng(0))
+    start = GAUSS.sample(50_000, 3.0, np.random.default_rng(0))
     errors = [abs(float(dn.reverse_sde(GAUSS.score, SDE, start, times(10), np.random.default_rng(1), corrector=c, snr=0.3).var()) - spread(0.05) ** 2)
               for c in (0, 4, 16)]
     assert errors[1] < 0.75 * errors[0] and errors[2] < 0.5 * errors[0]
 
 
 def test_reverse_sde_has_the_right_law_for_two_modes():
-    x = dn.reverse_sde(MODES.score, SDE, MODES.sample(100_000, 3.0, np.random.default_rng(0)), times(400), np.random.default_rng(1))
-    exact = MODES.sample(100_000, 0.05, np.random.default_rng(2))
-    assert float((x.sort(0).values - exact.sort(0).values).abs().mean()) < 0.03  # Wasserstein distance
+    x = dn.reverse_sde(MODES.score, SDE, MODES.sample(20_000, 3.0, np.random.default_rng(0)), times(200), np.random.default_rng(1))
+    exact = MODES.sample(20_000, 0.05, np.random.default_rng(2))
+    assert float((x.sort(0).values - exact.sort(0).values).abs().mean()) < 0.08  # Wasserstein distance; two exact samples of this size are 0.01 to 0.03 apart
 
 
 def test_probability_flow_of_a_gaussian_is_a_known_linear_map_at_second_order():
@@ -57,10 +57,10 @@ def test_flow_likelihood_with_the_true_score_is_the_marginal(d):
     p = dn.GaussianMixture.two_modes(2.0, d=d).diffused(SDE)
     x = p.sample(20, 0.05, np.random.default_rng(0))
     errors = []
-    for k in (100, 200):
+    for k in (60, 120):
         value = dn.probability_flow_log_prob(p.score, SDE, x, times(k).flip(0), lambda y: p.log_prob(y, 3.0))
         errors.append(float((value - p.log_prob(x, 0.05)).abs().max()))
-    assert errors[1] < 5e-3 and errors[0] / errors[1] == pytest.approx(4.0, rel=0.4)
+    assert errors[1] < 2e-2 and errors[0] / errors[1] == pytest.approx(4.0, rel=0.4)
 
 
 def test_flow_likelihood_is_normalised_for_any_score():
