@@ -2,11 +2,13 @@
 
 Data flows downward: an SDE (``sde``) diffuses a mixture (``mixtures``); a grid (``quadrature``) and random features
 (``features``) give the quadratic loss whose gradient flow is exact (``flow``); its score drives the reverse SDE
-(``fokker_planck``), compared with the target (``density``) and with the paper's inequalities (``bounds``).
+(``fokker_planck``), compared with the target (``density``) and with the paper's inequalities (``bounds``) and ours
+(``certificate``); ``sweep`` maps any of it over sizes and seeds.
 Theory runs in float64; every function follows the dtype and device of its inputs; importing changes no global state.
 """
 
 from . import bounds, plots
+from .certificate import Certificate, SampleBound, certificate, sample_bound
 from .chapter import by_preset, device, preset, start
 from .claims import claim, ledger, registry
 from .density import integrated_score_density, kl_gaussian, kl_grid, kl_monte_carlo
@@ -18,6 +20,7 @@ from .quadrature import Grid, Nodes, line_grid, sampled_nodes, time_nodes
 from .rng import normal, uniform
 from .samplers import probability_flow, probability_flow_log_prob, reverse_sde
 from .sde import OU, VE, VP, LinearSDE
+from .sweep import sweep
 
 __version__ = "0.1.0"
 
@@ -25,6 +28,7 @@ __all__ = [
     "OU",
     "VE",
     "VP",
+    "Certificate",
     "DiffusedMixture",
     "GaussianMixture",
     "GradientFlow",
@@ -32,10 +36,12 @@ __all__ = [
     "LinearSDE",
     "Nodes",
     "RandomFeatures",
+    "SampleBound",
     "Statistics",
     "bounds",
     "by_preset",
     "cell_widths",
+    "certificate",
     "claim",
     "cosine_embedding",
     "device",
@@ -54,10 +60,12 @@ __all__ = [
     "registry",
     "reverse_sde",
     "reverse_sde_density",
+    "sample_bound",
     "sampled_nodes",
     "start",
     "statistics",
     "stretched_grid",
+    "sweep",
     "time_nodes",
     "uniform",
 ]

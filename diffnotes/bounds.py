@@ -47,10 +47,33 @@ def ridge_bound(flow: GradientFlow, tau: Tensor) -> Tensor:
     It equals L* + sum_k b_k ||(Theta* - Theta_0) q_k||^2 / (1 + 4 tau b_k), and is Lemma 4's bound at time 2 tau with the
     best comparison.  Proof: e^y >= 1 + y in each eigendirection.
     """
-    tau = _positive(tau, flow)[..., None]
+    return flow.minimum() + ridge_excess(flow, _positive(tau, flow))
+
+
+def ridge_excess(flow: GradientFlow, tau: Tensor) -> Tensor:
+    r"""rho(tau) = min over Theta of L~(Theta) - L* + ||Theta - Theta_0||_F^2 / (4 tau), for tau >= 0, shape of tau.
+
+    At least the excess loss L~(Theta(tau)) - L* of the flow; equal to it at tau = 0.
+    """
+    tau = check.training_times("tau", tau, like=flow.theta0)[..., None]
     b = flow.eigenvalues
     offset = ((flow.minimiser() - flow.theta0) @ flow._basis).square().sum(0)
-    return flow.minimum() + (b * offset / (1 + 4 * tau * b)).sum(-1)
+    return (b * offset / (1 + 4 * tau * b)).sum(-1)
+
+
+def power_law(x, y: Tensor) -> tuple[float, float]:
+    """The exponent of y ~ x^a by least squares in logarithms, and twice its standard error over seeds.
+
+    x [k] > 0, y [seeds, k] > 0, at least 2 seeds; one line is fitted to each seed.
+    """
+    x, y = check.tensor("x", x, ("k",)), check.tensor("y", y, ("seeds", "k"))
+    for name, value in (("x", x), ("y", y)):
+        check.holds(name, value > 0, "positive numbers", value)
+    if len(y) < 2 or len(x) < 2 or y.shape[1] != len(x):
+        check.fail("y", f"shape {tuple(y.shape)}", f"at least 2 seeds, at least 2 points, one for each of the {len(x)} x")
+    u, v = x.log() - x.log().mean(), y.log()
+    slopes = (v @ u.to(v)) / u.square().sum()
+    return float(slopes.mean()), float(2 * slopes.std() / len(y) ** 0.5)
 
 
 def norm_bound(flow: GradientFlow, tau: Tensor) -> Tensor:

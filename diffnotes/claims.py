@@ -1,4 +1,4 @@
-"""The claims of the paper, and the verdicts that the chapters compute.
+"""The claims of the paper (and the few of this book), and the verdicts that the chapters compute.
 
 ``claims.toml`` beside this file registers every item of the paper once.  A chapter's verdict cell calls
 ``claim``; its stored output, which CI recomputes, is the only place where a verdict is kept.  The ledger page is
@@ -29,6 +29,11 @@ class Item:
     place: str
     says: str
     chapter: str
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is a statement of this book, not of the paper."""
+        return self.place == "this book"
 
 
 @dataclass(frozen=True)

@@ -29,13 +29,15 @@ def everything(device, dtype):
     generated = dn.reverse_sde_density(phi.score(flow.theta(tau)), sde, x, t, prior, edge_mass=1.0, order=1)
     truth = p.log_prob(x[:, None], 0.05).exp()
     drawn = dn.sampled_nodes(p, sde.std, 0.05, 50, rng(3))
+    certified = dn.certificate(dn.GradientFlow(dn.statistics(phi, grid.weighted(p)), flow.theta0), flow.statistics, tau)
     return {
+        **{name: getattr(certified, name) for name in ("rho", "drive", "beta", "gamma", "gap", "bound_a", "bound_b", "divergence")},
         "data": data, "weight": nodes.weight, "drawn": drawn.x, "B": flow.statistics.B, "theta": flow.theta(tau), "loss": flow.loss(tau),
         "norm": flow.norm(tau), "minimiser": flow.minimiser(), "gradient": flow.statistics.gradient(flow.theta(tau)),
         "descended": dn.gradient_descent(flow.statistics, flow.theta0, 0.1, 3), "ridge": bounds.ridge_bound(flow, tau),
         "lyapunov": bounds.lyapunov(flow, tau, flow.minimiser()), "rate": bounds.optimisation_bound(flow, tau, flow.minimiser()),
         "bound": bounds.norm_bound(flow, tau), "printed": bounds.norm_bound_printed(flow, tau), "generated": generated,
-        "kl": dn.kl_grid(truth, generated + 1e-12, dn.cell_widths(x), tolerance=0.1), "divergence": p.divergence(x[:, None], 0.5),
+        "kl": dn.kl_grid(truth, generated + 1e-12, dn.cell_widths(x), tolerance=0.1), "trace": p.divergence(x[:, None], 0.5),
         "estimate": dn.kl_monte_carlo(p.log_prob(data, 0.1), q.log_prob(data, 0.1))[0], "perturbed": sde.perturb(data, 0.5, data),
         "kernel": sde.kernel_score(data, data, 0.5), "full": dn.GaussianMixture([0.5, 0.5], torch.zeros(2, 1, **kind), torch.ones(2, 1, 1, **kind)).score(data),
         "gaussian": dn.kl_gaussian(target.mean(), target.covariance(), target.mean(), target.covariance()),
@@ -54,7 +56,7 @@ def test_shapes_on_meta_equal_those_on_the_cpu():
 
 def test_float32_follows_float64():
     single, double = everything("cpu", torch.float32), everything("cpu", torch.float64)
-    for name in ("data", "weight", "B", "theta", "loss", "generated", "divergence"):
+    for name in ("data", "weight", "B", "theta", "loss", "generated", "trace"):
         assert single[name].dtype == torch.float32
         assert torch.allclose(single[name].double(), double[name], rtol=2e-3, atol=2e-3), name
 

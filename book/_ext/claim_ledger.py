@@ -19,7 +19,10 @@ class ClaimLedger(SphinxDirective):
         rows = claims.ledger(book)
         done = [(item, verdict) for item, verdict in rows if verdict]
         still_open = [item for item, verdict in rows if not verdict]
-        lines = [f"{len(done)} of the paper's {len(rows)} items have a verdict so far.", "",
+        ours = sum(item.ours for item, _ in rows)
+        examined = sum(not item.ours for item, _ in done)
+        lines = [f"{examined} of the paper's {len(rows) - ours} items have a verdict so far. "
+                 "Statements of this book stand last.", "",
                  *table("examined", "15 30 17 38", ["Item", "What it says", "Verdict", "What was measured"], [
                      [f"[{item.name}](/book/{item.chapter}.ipynb) <br><small>{item.place}</small>", item.says,
                       f"{verdict.badge()} <br><small>{verdict.evidence}</small>", verdict.measured()] for item, verdict in done]),
