@@ -70,6 +70,12 @@ class GaussianMixture:
         return cls.isotropic(torch.tensor([weight, 1 - weight], dtype=dtype, device=device), means, 1.0)
 
     @classmethod
+    def normal(cls, std, d: int = 1, *, dtype=torch.float64, device=None) -> "GaussianMixture":
+        """N(0, std^2 I), such as the prior N(0, r^2 v^2 I) with std = ``sde.std(sde.T)``."""
+        means = torch.zeros(1, check.integer("d", d), dtype=dtype, device=device)
+        return cls.isotropic([1.0], means, check.number("std", std, 0.0))
+
+    @classmethod
     def empirical(cls, x: Tensor) -> "GaussianMixture":
         """The empirical distribution of a data set x [n, d]; it has a density at times t > 0 only."""
         x = check.tensor("x", x, ("n", "d"))

@@ -50,6 +50,13 @@ def label(ax, x: str = "", y: str = "", title: str = "", log: str = ""):
     return ax
 
 
+def ticks(ax, values):
+    """Mark exactly these values on the x axis; for a logarithmic axis over few values, where automatic labels collide."""
+    ax.set_xticks(values, [f"{value:g}" for value in values])
+    ax.minorticks_off()
+    return ax
+
+
 def as_array(x) -> np.ndarray:
     """A NumPy array of a tensor on any device, or of anything array-like."""
     return x.detach().cpu().numpy() if isinstance(x, torch.Tensor) else np.asarray(x)

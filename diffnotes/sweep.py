@@ -9,7 +9,7 @@ from concurrent.futures import Executor, as_completed
 from pathlib import Path
 
 import torch
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from . import _checks as check
 

@@ -135,7 +135,8 @@ def test_every_code_name_in_the_notation_exists(name):
 
 
 LOGIC = set("""left right big Big bigl bigr frac tfrac sqrt mathbb mathrm text quad qquad top cdot le ge lt gt in to infty int sum max min log exp sim approx
-    square dots otimes pm lVert rVert Vert mid tag begin end neq ne equiv times bar tilde hat nabla partial sup lesssim propto mathcal""".split())
+    square dots otimes pm lVert rVert Vert mid tag begin end neq ne equiv times bar tilde hat nabla partial sup lesssim propto mathcal
+    Longrightarrow underbrace mp mapsto langle rangle cos sin""".split())
 
 
 def symbols(text):

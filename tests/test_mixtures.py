@@ -43,6 +43,14 @@ def test_marginals_match_torch_distributions_and_autograd(seed, k, d, t):
     assert torch.allclose(p.divergence(x.detach(), t), jacobian.diagonal(dim1=1, dim2=2).sum(1), rtol=1e-6, atol=1e-7)
 
 
+def test_normal_is_the_normal_law():
+    x = torch.tensor([[0.3, -2.0], [1.0, 0.0]], dtype=torch.float64)
+    expected = torch.distributions.Normal(0.0, torch.tensor(1.5, dtype=torch.float64)).log_prob(x).sum(1)
+    assert torch.allclose(dn.GaussianMixture.normal(torch.tensor(1.5), 2).log_prob(x), expected)
+    with pytest.raises(ValueError, match=r"^std: got .*; allowed: "):
+        dn.GaussianMixture.normal(-1.0)
+
+
 def test_one_time_for_each_point_equals_one_call_for_each_time():
     p = random_mixture(3, 3, 2).diffused(dn.VE())
     x, t = dn.normal(np.random.default_rng(0), (5, 2)), torch.linspace(0.1, 1, 5, dtype=torch.float64)
