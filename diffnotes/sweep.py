@@ -41,7 +41,8 @@ def sweep(function, configurations, *, executor: Executor | None = None, cache=N
     paths = [None] * len(keys) if cache is None else [Path(cache) / f"{key}.pt" for key in keys]
     results = [_load(path) for path in paths]
     missing = [i for i, result in enumerate(results) if result is None]
-    with tqdm(total=len(keys), initial=len(keys) - len(missing), disable=not progress) as bar:
+    hidden = {} if progress else {"disable": True}  # disable=False would override the environment variable
+    with tqdm(total=len(keys), initial=len(keys) - len(missing), **hidden) as bar:
         for i, value in _run(function, configurations, missing, executor):
             if paths[i]:
                 _save(paths[i], value)

@@ -1,5 +1,6 @@
 """Sweeps: order, executors, the cache, and what a killed run leaves behind."""
 
+import os
 import subprocess
 import sys
 import time
@@ -86,11 +87,12 @@ def test_a_killed_sweep_goes_on_where_it_stopped(tmp_path):
     assert not list(Path(tmp_path).glob("cache/*.tmp"))
 
 
-def test_progress_is_shown_and_can_be_hidden(capsys):
-    dn.sweep(measure, CASES, progress=False)
-    assert capsys.readouterr().err == ""
-    dn.sweep(measure, CASES)
-    assert "6/6" in capsys.readouterr().err
+def test_progress_is_shown_and_can_be_hidden():
+    for hidden, switch in ((False, {}), (True, {}), (False, {"TQDM_DISABLE": "1"})):  # read when tqdm is imported
+        code = f"import diffnotes as dn; dn.sweep(dict, [{{'n': 1}}, {{'n': 2}}], progress={not hidden})"
+        environment = {k: v for k, v in os.environ.items() if k != "TQDM_DISABLE"} | switch
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+        assert ("2/2" in run.stderr) == (not hidden and not switch)
 
 
 @pytest.mark.parametrize("call, name", [
