@@ -19,7 +19,7 @@ from .mixtures import DiffusedMixture, GaussianMixture
 from .quadrature import Grid, Nodes, line_grid, sampled_nodes, time_nodes
 from .rng import normal, uniform
 from .samplers import probability_flow, probability_flow_log_prob, reverse_sde
-from .sde import OU, VE, VP, LinearSDE
+from .sde import OU, VE, VP, Driftless, LinearSDE
 from .sweep import sweep
 
 __version__ = "0.1.0"
@@ -30,6 +30,7 @@ __all__ = [
     "VP",
     "Certificate",
     "DiffusedMixture",
+    "Driftless",
     "GaussianMixture",
     "GradientFlow",
     "Grid",

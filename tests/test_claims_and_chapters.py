@@ -136,7 +136,7 @@ def test_every_code_name_in_the_notation_exists(name):
 
 LOGIC = set("""left right big Big bigl bigr frac tfrac sqrt mathbb mathrm text quad qquad top cdot le ge lt gt in to infty int sum max min log exp sim approx
     square dots otimes pm lVert rVert Vert mid tag begin end neq ne equiv times bar tilde hat nabla partial sup lesssim propto mathcal
-    Longrightarrow underbrace mp mapsto langle rangle cos sin""".split())
+    Longrightarrow underbrace mp mapsto langle rangle cos sin tanh""".split())
 
 
 def symbols(text):
@@ -171,6 +171,28 @@ def test_presets_and_devices(monkeypatch, capsys):
     assert dn.start(ci="1 s").type == "cpu" and capsys.readouterr().out == "preset ci, about 1 s; device cpu\n"
     with pytest.raises(ValueError, match=r"^device: "):
         dn.device("abacus")
+
+
+def test_slider_is_plain_html_that_says_what_it_shows():
+    figures = [dn.plots.panels()[0] for _ in range(3)]
+    slider = dn.plots.slider(figures, [1, 2.5, "<4"], name="mu", alts=["one", 'two "x"', "four"], caption="a & b", start=1)
+    html_ = slider._repr_mimebundle_()["text/html"]
+    assert html_.count("data:image/png;base64,") == 3 and html_.count(" hidden>") == 2
+    assert 'alt="two &quot;x&quot;" data-value="2.5">' in html_ and 'data-value="&lt;4" hidden>' in html_
+    assert "<figcaption>a &amp; b</figcaption>" in html_ and 'max="2" value="1"' in html_ and "<output>2.5</output>" in html_
+    assert slider._repr_mimebundle_()["text/plain"] == "3 pictures, mu = 1, 2.5, <4: a & b"
+    assert not matplotlib.pyplot.get_fignums()
+    for bad, name in ((dict(values=[1]), "figures"), (dict(start=3), "start"), (dict(figures=[], values=[], alts=[]), "figures")):
+        with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
+            dn.plots.slider(**dict(figures=figures, values=[1, 2, 3], alts=["a", "b", "c"], name="mu", caption="c") | bad)
+
+
+def test_ticks_are_the_given_values():
+    figure, ax = dn.plots.panels()
+    dn.plots.label(ax, log="x")
+    dn.plots.ticks(ax, [16, 64, 256])
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["16", "64", "256"] and not len(ax.xaxis.get_minorticklocs())
+    matplotlib.pyplot.close(figure)
 
 
 def test_plots_draw_what_they_are_given():

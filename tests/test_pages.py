@@ -104,6 +104,22 @@ def test_proofs_are_folded_and_open_by_keyboard(browser):
     tab.close()
 
 
+def test_slider_works_by_keyboard_without_a_kernel(browser):
+    tab = browser.new_page()
+    tab.goto((HTML / "book/31_modes_shift.html").as_uri())
+    slider = tab.locator("figure.slider").first
+    shown = "e => [...e.querySelectorAll('img')].filter(i => !i.hidden && i.offsetHeight).map(i => i.dataset.value)"
+    before = slider.evaluate(shown)
+    slider.locator("input").focus()
+    tab.keyboard.press("ArrowRight")
+    after = slider.evaluate(shown)
+    assert len(before) == len(after) == 1 and before != after
+    assert slider.locator("output").inner_text() == after[0] == slider.locator("input").get_attribute("aria-valuetext")
+    tab.keyboard.press("End")
+    assert slider.evaluate(shown) == [slider.locator("img").last.get_attribute("data-value")]
+    tab.close()
+
+
 def test_search_works_from_file(browser):
     tab = browser.new_page()
     tab.goto((HTML / "search.html").as_uri() + "?q=Lyapunov")

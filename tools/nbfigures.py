@@ -4,7 +4,7 @@ nbval 0.11 leaves ``image/png`` out of its comparison, passes cells that were ne
 ``store_history=False``, under which a trailing ``;`` does not silence a cell (nbval issue 194).  The root ``conftest.py``
 loads this plugin, which puts ``FigureFile`` and ``FigureCell`` in the place of nbval's two classes.
 
-A picture is any ``image/png`` output.  A pixel is *bad* when a colour channel differs by more than ``LEVEL`` of 255; a
+A picture is any ``image/png`` output, and every frame of a slider, a PNG inside ``text/html``.  A pixel is *bad* when a colour channel differs by more than ``LEVEL`` of 255; a
 figure fails when more than ``SHARE`` of its pixels are bad, or its size differs.  With pinned versions an unchanged
 figure is identical; the allowance is for last-bit differences between CPUs.  On failure expected, actual and
 difference pictures are written to ``_build/nbfigures`` and named in the report.
@@ -14,6 +14,7 @@ import base64
 import copy
 import io
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 from PIL import Image
 
+EMBEDDED = re.compile(r"(?<=data:image/png;base64,)[A-Za-z0-9+/=]+")
 LEVEL = 24
 SHARE = 5e-5
 
@@ -45,6 +47,10 @@ def without_pictures(outputs) -> tuple[list, list[str]]:
         if "image/png" in data:
             pictures.append(data.pop("image/png"))
             data["picture"] = "png"
+        if "text/html" in data:
+            html = "".join(data["text/html"])
+            pictures += EMBEDDED.findall(html)
+            data["text/html"] = EMBEDDED.sub("picture", html)
     return outputs, pictures
 
 
