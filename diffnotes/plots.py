@@ -103,7 +103,8 @@ def slider(figures, values, *, name: str, alts, caption: str, start: int = 0) ->
             "this.nextElementSibling.value = all[this.value].dataset.value; "
             "this.setAttribute('aria-valuetext', all[this.value].dataset.value)")
     control = (f'<label>{escape(name)} <input type="range" min="0" max="{len(figures) - 1}" value="{start}" '
-               f'aria-valuetext="{escape(values[start])}" oninput="{escape(move)}"><output>{escape(values[start])}</output></label>')
+               f'aria-valuetext="{escape(values[start])}" oninput="{escape(move)}">'
+               f'<output>{escape(values[start])}</output></label>')
     html = f'<figure class="slider">{"".join(pictures)}{control}<figcaption>{escape(caption)}</figcaption></figure>'
     return Slider(html, f"{len(figures)} pictures, {name} = {', '.join(values)}: {caption}")
 

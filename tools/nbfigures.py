@@ -4,10 +4,10 @@ nbval 0.11 leaves ``image/png`` out of its comparison, passes cells that were ne
 ``store_history=False``, under which a trailing ``;`` does not silence a cell (nbval issue 194).  The root ``conftest.py``
 loads this plugin, which puts ``FigureFile`` and ``FigureCell`` in the place of nbval's two classes.
 
-A picture is any ``image/png`` output, and every frame of a slider, a PNG inside ``text/html``.  A pixel is *bad* when a colour channel differs by more than ``LEVEL`` of 255; a
-figure fails when more than ``SHARE`` of its pixels are bad, or its size differs.  With pinned versions an unchanged
-figure is identical; the allowance is for last-bit differences between CPUs.  On failure expected, actual and
-difference pictures are written to ``_build/nbfigures`` and named in the report.
+A picture is any ``image/png`` output, and every frame of a slider, a PNG inside ``text/html``.  A pixel is *bad* when a
+colour channel differs by more than ``LEVEL`` of 255; a figure fails when more than ``SHARE`` of its pixels are bad, or its
+size differs.  With pinned versions an unchanged figure is identical; the allowance is for last-bit differences between
+CPUs.  On failure expected, actual and difference pictures are written to ``_build/nbfigures`` and named in the report.
 """
 
 import base64
