@@ -100,6 +100,10 @@ def test_against_scipy(seed, m, d):
             assert float(c.rho[k]) == pytest.approx(rho, rel=1e-6, abs=1e-8)
             bound = minimum + (math.sqrt(rho) + math.sqrt(state[-1])) ** 2
             assert float(c.bound_a[k]) == pytest.approx(bound, rel=1e-6)
+            if 4 * c.beta * tau[k] <= 1:
+                gamma = np.linalg.norm(theta0.numpy() @ dB - dC)
+                bound_b = minimum + (1.75 * math.sqrt(rho) + math.sqrt(2 * float(tau[k])) * gamma) ** 2
+                assert float(c.bound_b[k]) == pytest.approx(bound_b, rel=1e-6)
             assert float(c.divergence[k]) == pytest.approx(2 * bound + 0.125, rel=1e-6)
 
 
@@ -144,6 +148,9 @@ def test_sample_bound_holds_and_has_its_constants():
     assert promised.K == pytest.approx(K, rel=1e-3) and promised.q == pytest.approx(q)
     assert promised.beta == pytest.approx(K * q / 50**0.5, rel=1e-3) and promised.tau == pytest.approx(50**0.5 / (4 * K * q), rel=1e-3)
     assert 4 * promised.beta * promised.tau == pytest.approx(1.0)
+    rho = float(bounds.ridge_bound(flow, promised.tau) - flow.minimum())
+    expected = float(flow.minimum()) + (1.75 * math.sqrt(rho) + math.sqrt(2 * promised.tau) * promised.gamma) ** 2
+    assert float(promised.loss(flow)) == pytest.approx(expected, rel=1e-6)
     for seed in range(20):
         data = dn.GaussianMixture.empirical(target.sample(50, np.random.default_rng(seed))).diffused(SDE)
         c = dn.certificate(flow, dn.statistics(phi, grid.weighted(data)), promised.tau)

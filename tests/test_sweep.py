@@ -53,6 +53,20 @@ def test_an_error_loses_nothing_that_was_finished(tmp_path):
     assert len(list(tmp_path.glob("*.pt"))) == 2
 
 
+def test_after_an_error_nothing_new_is_started():
+    started = []
+
+    def run(n):
+        started.append(n)
+        if n == 0:
+            raise RuntimeError("no memory")
+        time.sleep(0.2)
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="no memory"):
+        dn.sweep(run, [{"n": n} for n in range(20)], executor=pool, progress=False)
+    assert len(started) < 20
+
+
 def test_a_damaged_file_is_computed_again(tmp_path):
     dn.sweep(measure, CASES[:1], cache=tmp_path, progress=False)
     path, = tmp_path.glob("*.pt")
