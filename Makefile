@@ -22,6 +22,7 @@ store: $(VENV)/installed
 
 benchmark: $(VENV)/installed
 	$(RUN) benchmarks/flow_against_descent.py
+	$(RUN) benchmarks/replicas_against_authors.py
 
 clean:
 	rm -rf $(VENV) _build

@@ -3,42 +3,52 @@
 Data flows downward: an SDE (``sde``) diffuses a mixture (``mixtures``); a grid (``quadrature``) and random features
 (``features``) give the quadratic loss whose gradient flow is exact (``flow``); its score drives the reverse SDE
 (``fokker_planck``), compared with the target (``density``) and with the paper's inequalities (``bounds``) and ours
-(``certificate``); ``sweep`` maps any of it over sizes and seeds.
+(``certificate``); ``sweep`` maps any of it over sizes and seeds.  Networks with all layers trained (``nets``) learn as
+batches of replicas (``train``) and give scores of the same kind.
 Theory runs in float64; every function follows the dtype and device of its inputs; importing changes no global state.
 """
 
 from . import bounds, plots
 from .certificate import Certificate, SampleBound, certificate, sample_bound
-from .chapter import by_preset, device, preset, start
+from .chapter import by_preset, device, precision, preset, seeds, start
 from .claims import claim, ledger, registry
-from .density import integrated_score_density, kl_gaussian, kl_grid, kl_monte_carlo
+from .density import integrated_score_density, kl_gaussian, kl_grid, kl_monte_carlo, kl_on_points
 from .features import RandomFeatures, cosine_embedding
 from .flow import GradientFlow, Statistics, gradient_descent, statistics
 from .fokker_planck import cell_widths, reverse_sde_density, stretched_grid
 from .mixtures import DiffusedMixture, GaussianMixture
+from .nets import SwishNet
 from .quadrature import Grid, Nodes, line_grid, sampled_nodes, time_nodes
-from .rng import normal, uniform
+from .records import beside
+from .rng import normal, permutation, uniform
 from .samplers import probability_flow, probability_flow_log_prob, reverse_sde
 from .sde import OU, VE, VP, Driftless, LinearSDE
 from .sweep import sweep
+from .train import SGD, Adam, Checkpoint, Grouped, train
 
 __version__ = "0.1.0"
 
 __all__ = [
     "OU",
+    "SGD",
     "VE",
     "VP",
+    "Adam",
     "Certificate",
+    "Checkpoint",
     "DiffusedMixture",
     "Driftless",
     "GaussianMixture",
     "GradientFlow",
     "Grid",
+    "Grouped",
     "LinearSDE",
     "Nodes",
     "RandomFeatures",
     "SampleBound",
     "Statistics",
+    "SwishNet",
+    "beside",
     "bounds",
     "by_preset",
     "cell_widths",
@@ -51,10 +61,13 @@ __all__ = [
     "kl_gaussian",
     "kl_grid",
     "kl_monte_carlo",
+    "kl_on_points",
     "ledger",
     "line_grid",
     "normal",
+    "permutation",
     "plots",
+    "precision",
     "preset",
     "probability_flow",
     "probability_flow_log_prob",
@@ -63,10 +76,12 @@ __all__ = [
     "reverse_sde_density",
     "sample_bound",
     "sampled_nodes",
+    "seeds",
     "start",
     "statistics",
     "stretched_grid",
     "sweep",
     "time_nodes",
+    "train",
     "uniform",
 ]

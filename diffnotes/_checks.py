@@ -45,8 +45,16 @@ def generator(name: str, value):
     return value
 
 
-def tensor(name: str, value, shape: tuple | None = None, like: Tensor | None = None) -> Tensor:
-    """A finite float tensor of the given shape, on the device and with the dtype of ``like``.
+def generators(name: str, values) -> list:
+    """At least one random generator, all different objects: shared ones would make replicas depend on each other."""
+    values = [generator(name, value) for value in values]
+    if not values or len({id(value) for value in values}) < len(values):
+        fail(name, f"{len(values)} generators, {len({id(value) for value in values})} different", "at least one, all different")
+    return values
+
+
+def tensor(name: str, value, shape: tuple | None = None, like: Tensor | None = None, finite: bool = True) -> Tensor:
+    """A finite float tensor of the given shape, on the device and with the dtype of ``like``; with ``finite=False`` any entries.
 
     Numbers, lists and NumPy arrays become tensors with the dtype and device of ``like``
     (float64 on the CPU without it).  ``shape`` holds an int for a fixed size, a string for a
@@ -69,7 +77,8 @@ def tensor(name: str, value, shape: tuple | None = None, like: Tensor | None = N
         fail(name, f"device {value.device}", f"device {like.device}, where the other arguments are")
     if shape is not None and not _fits(value.shape, shape):
         fail(name, f"shape {tuple(value.shape)}", f"shape {_show(shape)}")
-    holds(name, torch.isfinite(value), "finite entries (no NaN, no infinity)", value)
+    if finite:
+        holds(name, torch.isfinite(value), "finite entries (no NaN, no infinity)", value)
     return value
 
 

@@ -44,3 +44,19 @@ def start(**duration: str) -> torch.device:
 def by_preset(**values):
     """The value for the current preset: ``by_preset(ci=8, paper=32)``; a preset that is not named takes ``ci``'s."""
     return values.get(preset(), values["ci"])
+
+
+def seeds(**count: int) -> range:
+    """Seeds first, first + 1, ...: as many as ``count`` says for the preset; first is DIFFNOTES_FIRST_SEED, 0 without it."""
+    text = os.environ.get("DIFFNOTES_FIRST_SEED", "0")
+    if not text.isdecimal():
+        check.fail("DIFFNOTES_FIRST_SEED", repr(text), "an integer of at least 0")
+    return range(int(text), int(text) + by_preset(**count))
+
+
+def precision() -> torch.dtype:
+    """The precision of trainings: float32, or what DIFFNOTES_DTYPE says."""
+    name = os.environ.get("DIFFNOTES_DTYPE", "float32")
+    if name not in ("float32", "float64"):
+        check.fail("DIFFNOTES_DTYPE", repr(name), "float32 or float64")
+    return getattr(torch, name)

@@ -38,10 +38,10 @@ def panels(columns: int = 1, *, height: float = 3.6, width: float = 7.6, **kwarg
 
 
 def band(ax, x, y, *, color, label=None, low=0.1, high=0.9, **kwargs):
-    """Median over seeds of y [seeds, k] against x [k], with the band between two quantiles (10% to 90%)."""
+    """Median over seeds of y [seeds, k] against x [k], with the band between two quantiles (10% to 90%); NaN is left out."""
     x, y = as_array(x), as_array(y)
-    ax.fill_between(x, np.quantile(y, low, axis=0), np.quantile(y, high, axis=0), color=color, alpha=0.22, linewidth=0)
-    ax.plot(x, np.median(y, axis=0), color=color, label=label, **kwargs)
+    ax.fill_between(x, np.nanquantile(y, low, axis=0), np.nanquantile(y, high, axis=0), color=color, alpha=0.22, linewidth=0)
+    ax.plot(x, np.nanmedian(y, axis=0), color=color, label=label, **kwargs)
     return ax
 
 

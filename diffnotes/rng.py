@@ -23,6 +23,17 @@ def uniform(generator, shape: tuple, *, dtype=torch.float64, device=None) -> Ten
     return _draw("random", torch.rand, generator, shape, dtype, device)
 
 
+def permutation(generator, n: int, *, device=None) -> Tensor:
+    """A random order of 0, ..., n - 1, int64 [n]."""
+    check.generator("generator", generator)
+    n = check.integer("n", n)
+    if isinstance(generator, np.random.Generator):
+        order = torch.from_numpy(generator.permutation(n))
+    else:
+        order = torch.randperm(n, generator=generator, device=generator.device)
+    return order.to(device=order.device if device is None else device)
+
+
 def _draw(numpy_name, torch_function, generator, shape, dtype, device) -> Tensor:
     check.generator("generator", generator)
     if isinstance(generator, np.random.Generator):

@@ -29,9 +29,16 @@ def everything(device, dtype):
     generated = dn.reverse_sde_density(phi.score(flow.theta(tau)), sde, x, t, prior, edge_mass=1.0, order=1)
     truth = p.log_prob(x[:, None], 0.05).exp()
     drawn = dn.sampled_nodes(p, sde.std, 0.05, 50, rng(3))
+    draw = lambda k: [rng([seed, k]) for seed in range(2)]  # noqa: E731
+    net = dn.SwishNet.draw(3, dn.VE(), draw(4), **kind)
+    samples = dn.normal(rng(5), (2, 9), **kind)
+    optimiser = dn.Grouped([1, 1], [dn.SGD(0.1), dn.Adam(0.01)])
+    trained = list(dn.train(net, samples, draw(6), optimiser, epochs=2, batch=4, progress=False))[-1]
     certified = dn.certificate(dn.GradientFlow(dn.statistics(phi, grid.weighted(p)), flow.theta0), flow.statistics, tau)
     return {
         **{name: getattr(certified, name) for name in ("rho", "drive", "beta", "gamma", "gap", "bound_a", "bound_b", "divergence")},
+        "trained": trained.net.theta, "average": trained.average.theta, "training loss": trained.loss, "swish": trained.net.score(x[:, None], 0.5),
+        "read out": dn.kl_on_points(trained.net.score, target.log_prob(x[::4, None]), x, 0.065, every=4),
         "data": data, "weight": nodes.weight, "drawn": drawn.x, "B": flow.statistics.B, "theta": flow.theta(tau), "loss": flow.loss(tau),
         "norm": flow.norm(tau), "minimiser": flow.minimiser(), "gradient": flow.statistics.gradient(flow.theta(tau)),
         "descended": dn.gradient_descent(flow.statistics, flow.theta0, 0.1, 3), "ridge": bounds.ridge_bound(flow, tau),
@@ -56,7 +63,7 @@ def test_shapes_on_meta_equal_those_on_the_cpu():
 
 def test_float32_follows_float64():
     single, double = everything("cpu", torch.float32), everything("cpu", torch.float64)
-    for name in ("data", "weight", "B", "theta", "loss", "generated", "trace"):
+    for name in ("data", "weight", "B", "theta", "loss", "generated", "trace", "trained", "read out"):
         assert single[name].dtype == torch.float32
         assert torch.allclose(single[name].double(), double[name], rtol=2e-3, atol=2e-3), name
 

@@ -1,0 +1,127 @@
+r"""The trained network of the paper's synthetic experiments, as a batch of replicas.
+
+R networks are one tensor with a row of parameters for each.  Every operation acts on each row alone, so that R
+independent trainings are one loop over batched matrix products, on the CPU or a GPU.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from . import _checks as check
+from . import rng
+from .sde import LinearSDE
+
+
+class SwishNet:
+    r"""R networks with one hidden layer and swish activation, in one dimension, all layers trained (Section 4.1).
+
+    .. math:: s(x, t) = \frac{1}{c\,\mathrm{std}(t)}
+              \Big(a_0 + \sum_{i=1}^{h} a_i\,\mathrm{swish}(w_i x + u_i \cdot e(t) + b_i + b_i')\Big)
+
+    with swish(y) = y sigmoid(y), e(t) the sines and cosines of :math:`2\pi\omega_k t` for frozen frequencies
+    :math:`\omega_k \sim N(0, 30^2)`, and the authors' output scale c = 16.  The two inner biases come from their two inner
+    layers, one for x and one for e(t); under gradient descent they move twice as fast as one would.
+
+    Attributes:
+        theta: all trained parameters, [R, P] with P = h (2F + 4) + 1; row k belongs to replica k, and is NaN or infinite where
+            its training has diverged.
+        omega: the frequencies, [R, F].
+        sde: gives std(t).
+        output_scale: c, [R]; given as a number or one for each replica.
+    """
+
+    def __init__(self, theta: Tensor, omega: Tensor, sde: LinearSDE, output_scale=16.0):
+        self.omega = check.tensor("omega", omega, ("R", "F"))
+        self.theta = check.tensor("theta", theta, (len(self.omega), "P"), like=self.omega, finite=False)
+        if not isinstance(sde, LinearSDE):
+            check.fail("sde", type(sde).__name__, "a LinearSDE such as VE")
+        scale = check.tensor("output_scale", output_scale, like=self.omega)
+        check.holds("output_scale", scale > 0, "numbers > 0", scale)
+        if scale.ndim and scale.shape != self.theta.shape[:1]:
+            check.fail("output_scale", f"shape {tuple(scale.shape)}", f"a number or shape ({len(self.theta)},)")
+        self.sde, self.output_scale = sde, scale.expand(len(self.theta))
+        size = 2 * self.omega.shape[1] + 3
+        self.width, rest = divmod(self.theta.shape[1] - 1, size + 1)
+        if rest or not self.width:
+            check.fail("theta", f"{self.theta.shape[1]} parameters a replica", f"h * {size + 1} + 1 of them, for a width h >= 1")
+        self._inner = self.theta[:, : self.width * size].view(-1, size, self.width)
+        self._outer, self._constant = self.theta[:, self.width * size : -1], self.theta[:, -1:]
+
+    @classmethod
+    def draw(cls, width: int, sde: LinearSDE, generators, *, frequencies: int = 2, frequency_std: float = 30.0,
+             output_scale=16.0, dtype=torch.float32, device=None) -> "SwishNet":
+        """One network for each generator, initialised as ``torch.nn.Linear`` is: uniformly on +- 1/sqrt(fan in)."""
+        width, frequencies = check.integer("width", width), check.integer("frequencies", frequencies)
+        frequency_std = check.number("frequency_std", frequency_std, 0.0)
+        kind, of_time = dict(dtype=dtype, device=device), (2 * frequencies) ** -0.5
+        inner = torch.tensor([1.0] + [of_time] * (2 * frequencies) + [1.0, of_time], **kind)
+        bound = torch.cat([inner.repeat_interleave(width), torch.full((width + 1,), width**-0.5, **kind)])
+        generators = check.generators("generators", generators)
+        omega = torch.stack([frequency_std * rng.normal(g, (frequencies,), **kind) for g in generators])
+        theta = torch.stack([(2 * rng.uniform(g, (len(bound),), **kind) - 1) * bound for g in generators])
+        return cls(theta, omega, sde, output_scale)
+
+    @property
+    def replicas(self) -> int:
+        """R."""
+        return len(self.theta)
+
+    def with_theta(self, theta: Tensor) -> "SwishNet":
+        """The same networks with other parameters [R, P]."""
+        return SwishNet(theta, self.omega, self.sde, self.output_scale)
+
+    def to(self, dtype) -> "SwishNet":
+        """The same networks in another precision."""
+        return SwishNet(self.theta.to(dtype), self.omega.to(dtype), self.sde, self.output_scale.to(dtype))
+
+    def finite(self) -> Tensor:
+        """Whether a replica's parameters are all finite, bool [R]."""
+        return self.theta.isfinite().all(1)
+
+    def __getitem__(self, rows) -> "SwishNet":
+        """Some of the replicas: a slice, or a boolean or integer tensor."""
+        return SwishNet(self.theta[rows], self.omega[rows], self.sde, self.output_scale[rows])
+
+    def inputs(self, x: Tensor, t: Tensor) -> Tensor:
+        """What the hidden layer sees, (x, sines, cosines, 1, 1), for x and t [R, N]: [R, 2F + 3, N]."""
+        angle = 2 * math.pi * self.omega[..., None] * t[:, None]
+        x, one = x[:, None], torch.ones_like(angle[:, :1])
+        return torch.cat([x, angle.sin(), angle.cos(), one, one], 1)
+
+    def output(self, inputs: Tensor) -> Tensor:
+        """c std(t) s(x, t) for ``inputs`` [R, 2F + 3, N]: [R, N]."""
+        return self._read_out(torch.nn.functional.silu(torch.bmm(self._inner.mT, inputs)))
+
+    def gradient(self, inputs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss (5) weighted with std^2, (1/N) sum_k (output_k / c + z_k)^2, and its gradient: [R], [R, P].
+
+        std(t) cancels, since the perturbation kernel's score is -z/std.  The gradient is written out: for networks this
+        small, automatic differentiation costs more than the arithmetic.
+        """
+        hidden = torch.bmm(self._inner.mT, inputs)  # [R, h, N]
+        gate = torch.sigmoid(hidden)
+        swish = hidden.mul_(gate)
+        slope = torch.lerp(swish, torch.ones_like(swish[:1, :1, :1]), gate, out=gate)  # swish' = swish + gate (1 - swish)
+        residual = self._read_out(swish) / self.output_scale[:, None] + noise
+        error = residual * (2 / (self.output_scale[:, None] * noise.shape[1]))
+        to_outer = swish.mul_(error[:, None]).sum(2)
+        to_inner = torch.bmm(inputs * error[:, None], slope.mT) * self._outer[:, None]
+        return residual.square().mean(1), torch.cat([to_inner.flatten(1), to_outer, error.sum(1, keepdim=True)], 1)
+
+    def _read_out(self, hidden):
+        return torch.bmm(self._outer[:, None], hidden)[:, 0] + self._constant
+
+    def score(self, x: Tensor, t) -> Tensor:
+        """The ``ScoreFn``: x [N, 1], or [R, N, 1] with points for each replica, at t a number, [N] or [R, N]: [R, N, 1]."""
+        x = check.tensor("x", x, (..., "N", 1), like=self.omega)
+        if x.ndim > 3 or (x.ndim == 3 and len(x) != self.replicas):
+            check.fail("x", f"shape {tuple(x.shape)}", f"shape [N, 1] or [{self.replicas}, N, 1]")
+        x = x[..., 0].expand(self.replicas, x.shape[-2])
+        t = check.times("t", t, 0.0, self.sde.T, like=x)
+        if t.ndim and t.shape not in (x.shape, x.shape[1:]):
+            check.fail("t", f"shape {tuple(t.shape)}", f"a number, shape {tuple(x.shape[1:])} or shape {tuple(x.shape)}")
+        check.holds("t", t > 0, f"SDE times in (0, {self.sde.T:g}]: the network divides by std(t)", t)
+        t = t.expand(x.shape)
+        return (self.output(self.inputs(x, t)) / (self.output_scale[:, None] * self.sde.std(t)))[..., None]

@@ -1,0 +1,133 @@
+"""Training of batched replicas: R independent runs in one loop, each with its own data, initialisation and noise."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from . import _checks as check
+from . import rng
+from .nets import SwishNet
+
+
+class SGD:
+    """theta <- theta - rate * gradient.  ``rate`` is a number, or a function of the epoch (1, 2, ...) that gives one."""
+
+    def __init__(self, rate):
+        self.rate = _rate(rate)
+
+    def step(self, theta: Tensor, gradient: Tensor, epoch: int) -> None:
+        """Change theta in place."""
+        theta.sub_(gradient, alpha=self.rate(epoch))
+
+
+class Adam:
+    """Kingma and Ba's Adam, entry by entry, so that replicas do not meet.  ``rate`` as in ``SGD``; for one training only."""
+
+    def __init__(self, rate, betas=(0.9, 0.999), epsilon: float = 1e-8):
+        self.rate, self.epsilon = _rate(rate), check.number("epsilon", epsilon, 0.0, open_low=True)
+        self.betas = tuple(check.number("betas", beta, 0.0, 1.0, open_high=True) for beta in betas)
+        self.steps, self.mean, self.square = 0, None, None
+
+    def step(self, theta: Tensor, gradient: Tensor, epoch: int) -> None:
+        """Change theta in place."""
+        if self.mean is None:
+            self.mean, self.square = torch.zeros_like(theta), torch.zeros_like(theta)
+        first, second = self.betas
+        self.steps += 1
+        self.mean.lerp_(gradient, 1 - first)
+        self.square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        root = self.square.sqrt().div_((1 - second**self.steps) ** 0.5).add_(self.epsilon)
+        theta.addcdiv_(self.mean, root, value=-self.rate(epoch) / (1 - first**self.steps))
+
+
+class Grouped:
+    """Different optimisers for consecutive groups of replicas, so that they can share one loop; they do not meet."""
+
+    def __init__(self, sizes, optimisers):
+        self.sizes, self.optimisers = [check.integer("sizes", size) for size in sizes], list(optimisers)
+        if len(self.sizes) != len(self.optimisers) or len({id(one) for one in self.optimisers}) < len(self.sizes):
+            check.fail("optimisers", f"{len(self.optimisers)} for {len(self.sizes)} groups", "one of its own for each group")
+
+    def step(self, theta: Tensor, gradient: Tensor, epoch: int) -> None:
+        """Change theta in place."""
+        if sum(self.sizes) != len(theta):
+            check.fail("sizes", f"groups of {self.sizes}", f"sizes with the sum {len(theta)}, the number of replicas")
+        for one, rows, slopes in zip(self.optimisers, theta.split(self.sizes), gradient.split(self.sizes), strict=True):
+            one.step(rows, slopes, epoch)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The replicas after an epoch.
+
+    Attributes:
+        epoch: 1, 2, ...
+        net: the networks as they are.
+        average: the same with an exponential moving average of the parameters over steps.
+        loss: mean training loss of the epoch, [R].
+    """
+
+    epoch: int
+    net: SwishNet
+    average: SwishNet
+    loss: Tensor
+
+
+def train(net: SwishNet, data, generators, optimiser, *, epochs: int, batch: int = 32, t_min: float = 1e-5,
+          decay: float = 0.999, progress: bool = True) -> Iterator[Checkpoint]:
+    """Denoising score matching with t uniform on (t_min, T) and weight std(t)^2; yields a ``Checkpoint`` after each epoch.
+
+    Args:
+        net: where to start; it is left as it is.
+        data: samples [R, n], a row for each replica; or a function of the epoch (1, 2, ...) that gives them, which can hold
+            new samples in every epoch.  Each row is shuffled in each epoch.
+        generators: one for each replica, for order and noise.  A replica's numbers do not depend on the others.
+        optimiser: ``SGD``, ``Adam``, ``Grouped``, or any object with their ``step``.
+        epochs: passes through the data.
+        batch: samples in a step; the last one of an epoch may be smaller.
+        decay: of the moving average of the parameters, per step.
+        progress: show a bar (environment variable TQDM_DISABLE=1 hides all bars).
+
+    A replica whose parameters overflow goes on as NaN, and the others are not touched.
+    """
+    epochs, batch = check.integer("epochs", epochs), check.integer("batch", batch)
+    t_min = check.number("t_min", t_min, 0.0, net.sde.T, open_low=True, open_high=True)
+    decay = check.number("decay", decay, 0.0, 1.0, open_high=True)
+    generators = check.generators("generators", generators)
+    if len(generators) != net.replicas:
+        check.fail("generators", f"{len(generators)} of them", f"{net.replicas}, one for each replica")
+    if not callable(data):
+        fixed = check.tensor("data", data, (net.replicas, "n"))
+    samples = data if callable(data) else lambda epoch: fixed
+    return _loop(net, samples, generators, optimiser, epochs, batch, t_min, decay, progress)
+
+
+def _loop(net, data, generators, optimiser, epochs, batch, t_min, decay, progress):
+    kind = dict(dtype=net.theta.dtype, device=net.theta.device)
+    net, average = net.with_theta(net.theta.clone()), net.theta.clone()
+    hidden = {} if progress else {"disable": True}  # disable=False would override the environment variable
+    for epoch in tqdm(range(1, epochs + 1), unit="epoch", **hidden):
+        x = check.tensor("data", data(epoch), (net.replicas, "n")).to(**kind)
+        n = x.shape[1]
+        x = x.gather(1, torch.stack([rng.permutation(g, n, device=x.device) for g in generators]))
+        t = t_min + (net.sde.T - t_min) * torch.stack([rng.uniform(g, (n,)) for g in generators]).to(**kind)
+        noise = torch.stack([rng.normal(g, (n,)) for g in generators]).to(**kind)
+        inputs = net.inputs(net.sde.scale(t) * x + net.sde.std(t) * noise, t)
+        total = torch.zeros(net.replicas, **kind)
+        for first in range(0, n, batch):
+            part = slice(first, min(first + batch, n))
+            loss, gradient = net.gradient(inputs[..., part], noise[:, part])
+            optimiser.step(net.theta, gradient, epoch)
+            average.lerp_(net.theta, 1 - decay)
+            total += loss * ((part.stop - first) / n)
+        yield Checkpoint(epoch, net.with_theta(net.theta.clone()), net.with_theta(average.clone()), total)
+
+
+def _rate(rate):
+    if callable(rate):
+        return rate
+    rate = check.number("rate", rate, 0.0, open_low=True)
+    return lambda epoch: rate

@@ -1,0 +1,60 @@
+"""Records of long runs: shown with their provenance, and never older than the chapter they belong to."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import diffnotes as dn
+from diffnotes import claims, records
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDS = sorted((ROOT / "diffnotes" / "records").glob("*.json"))
+RECORD = {"command": "python -m x", "date": "2026-11-24", "minutes": 3.5, "seeds": 64, "versions": "torch 2", "machine": "x86",
+          "values": {"late": "0.21"}, "verdicts": {"ci": {"F3": "holds"}, "paper preset": {"F3": "holds"}, "float64": {"F3": "does not reproduce"}}}
+
+
+def test_a_record_is_shown_beside_this_run():
+    text = str(records.Beside({"late": "0.20", "new": "1"}, RECORD))
+    assert text.splitlines()[1].split() == ["late", "0.20", "0.21"] and text.splitlines()[2].split() == ["new", "1"]
+    assert "3.5 min: python -m x" in text and "64 seeds" in text
+    assert "paper preset: the same as in ci" in text and "float64: F3 does not reproduce" in text
+
+
+def test_without_a_record_this_run_is_shown_alone():
+    assert records.load("no_such_chapter") is None
+    assert str(records.Beside({"late": "0.20"}, None)).splitlines()[1:] == ["late  0.20"]
+
+
+@pytest.mark.parametrize("values", [{}, {"late": 0.2}])
+def test_bad_values_are_named(values):
+    with pytest.raises(ValueError, match=r"^values: got .*; allowed: "):
+        dn.beside("x", values)
+
+
+def test_there_are_records():
+    assert RECORDS
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_a_record_belongs_to_its_chapter(path):
+    """The chapter shows the same quantities, and its stored verdicts are those that the record compares with."""
+    record, chapter = json.loads(path.read_text(encoding="utf-8")), ROOT / "book" / f"{path.stem}.ipynb"
+    outputs = [output["data"] for cell in json.loads(chapter.read_text(encoding="utf-8"))["cells"] for output in cell.get("outputs", [])
+               if records.MIME in output.get("data", {})]
+    assert len(outputs) == 1 and set(outputs[0][records.MIME]["values"]) == set(record["values"])
+    assert record["verdicts"]["ci"] == {claim.id: claim.verdict for claim in claims.stored(chapter)}
+    assert set(record["verdicts"]) == {"ci", "paper preset", "float64", "seeds from 1000"}
+    assert set(record) == set(RECORD) and path.stem in record["command"]
+
+
+def test_seeds_and_precision_come_from_the_environment(monkeypatch):
+    assert dn.seeds(ci=3, paper=9) == range(3)
+    monkeypatch.setenv("DIFFNOTES_PRESET", "paper")
+    monkeypatch.setenv("DIFFNOTES_FIRST_SEED", "1000")
+    monkeypatch.setenv("DIFFNOTES_DTYPE", "float64")
+    assert dn.seeds(ci=3, paper=9) == range(1000, 1009) and str(dn.precision()) == "torch.float64"
+    for name, call in (("DIFFNOTES_FIRST_SEED", lambda: dn.seeds(ci=1)), ("DIFFNOTES_DTYPE", dn.precision)):
+        monkeypatch.setenv(name, "-1")
+        with pytest.raises(ValueError, match=rf"^{name}: got '-1'; allowed: "):
+            call()

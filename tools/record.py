@@ -1,0 +1,86 @@
+"""Run chapters in the authors' full setting and keep the result: ``python -m tools.record book/NAME.ipynb``.
+
+Each notebook is executed three times, elsewhere and without changing it: in the ``paper`` preset, in the ``ci`` preset with
+trainings in double precision, and in the ``ci`` preset with other seeds.  What its ``dn.beside`` call shows in the first, and
+the verdicts of all, go to ``diffnotes/records/NAME.json`` with the provenance.
+"""
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+import numpy
+import torch
+
+from diffnotes import claims, records
+from tools.build import ROOT
+
+VARIANTS = {
+    "paper preset": {"DIFFNOTES_PRESET": "paper"},
+    "float64": {"DIFFNOTES_DTYPE": "float64"},
+    "seeds from 1000": {"DIFFNOTES_FIRST_SEED": "1000"},
+}
+
+
+def record(notebook: Path) -> Path:
+    """Execute the variants of one chapter and write its record in one rename."""
+    verdicts, minutes, shown = {"ci": verdicts_of(notebook)}, 0.0, None
+    with tempfile.TemporaryDirectory() as folder:
+        for name, environment in VARIANTS.items():
+            copy = Path(folder) / notebook.name
+            begin = time.perf_counter()
+            execute(notebook, copy, environment)
+            verdicts[name] = verdicts_of(copy)
+            if shown is None:
+                minutes, shown = (time.perf_counter() - begin) / 60, outputs(copy, records.MIME)
+                seeds = max(claim.seeds for claim in claims.stored(copy))
+    if not shown:
+        sys.exit(f"{notebook}: no dn.beside in it, nothing to record")
+    result = {
+        "command": f"python -m tools.record book/{notebook.name}",
+        "date": datetime.date.today().isoformat(),
+        "minutes": round(minutes, 1),
+        "seeds": seeds,
+        "versions": f"torch {torch.__version__.split('+')[0]}, numpy {numpy.__version__}, Python {platform.python_version()}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, cpu",
+        "values": shown[0]["values"],
+        "verdicts": verdicts,
+    }
+    target = ROOT / "diffnotes" / "records" / f"{notebook.stem}.json"
+    target.parent.mkdir(exist_ok=True)
+    temporary = target.with_suffix(".tmp")
+    temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(target)
+    return target
+
+
+def execute(notebook: Path, copy: Path, environment: dict) -> None:
+    """Run a copy of the notebook in a process of its own, in this environment's packages."""
+    code = ("import sys, nbformat; from nbclient import NotebookClient; nb = nbformat.read(sys.argv[1], 4); "
+            "NotebookClient(nb, timeout=None, kernel_name='python3').execute(); nbformat.write(nb, sys.argv[2])")
+    everywhere = {"DIFFNOTES_DEVICE": "cpu", "TQDM_DISABLE": "1"}
+    subprocess.run([sys.executable, "-c", code, str(notebook), str(copy)], check=True, cwd=copy.parent,
+                   env={**os.environ, **everywhere, "DIFFNOTES_PRESET": "ci", **environment})
+
+
+def outputs(notebook: Path, mime: str) -> list:
+    """The data of one kind among a notebook's outputs."""
+    every = (output for cell in nbformat.read(notebook, 4).cells for output in cell.get("outputs", []))
+    return [output.data[mime] for output in every if mime in output.get("data", {})]
+
+
+def verdicts_of(notebook: Path) -> dict[str, str]:
+    """The verdict of every claim in a notebook's outputs."""
+    return {claim.id: claim.verdict for claim in claims.stored(notebook)}
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        print(record(Path(argument).resolve()), flush=True)
