@@ -212,6 +212,7 @@ BAD = {
     "rate": lambda: dn.SGD(-0.1),
     "sizes": lambda: last(range(2), dn.Grouped([1], [dn.SGD(0.2)])),
     "optimisers": lambda: dn.Grouped([1, 1], [dn.SGD(0.2)] * 2),
+    "optimisers ": lambda: dn.Grouped([2], [dn.SGD(0.2), dn.Adam(0.1)]),
     "betas": lambda: dn.Adam(0.1, betas=(1.0, 0.9)),
     "x": lambda: nets(range(2)).score(torch.zeros(3, 4, 1, dtype=F64), 0.5),
     "t": lambda: nets(range(2)).score(torch.zeros(4, 1, dtype=F64), 0.0),

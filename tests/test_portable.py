@@ -19,6 +19,11 @@ def test_a_box_keeps_number_name_and_text():
         "Before.\n\n:::::{admonition} Lemma 4 (Rate)\n:class: paper lemma\n:name: lem-4\n\nFirst line,\n\n$$ x $$\n:::::\n\nAfter.")
 
 
+def test_a_box_may_hold_several_items():
+    assert portable.convert("> **Figures 4 and 9 (as printed).** Text") == (
+        ":::::{admonition} Figures 4 and 9 (as printed)\n:class: paper figure\n\nText\n:::::")
+
+
 def test_anchors_become_targets_and_links_go_to_them():
     assert portable.convert('<a id="eq-8"></a>\n$$ y \\tag{8} $$') == "(eq-8)=\n$$ y \\tag{8} $$"
     assert portable.convert("[Lemma 4](21_exact_gradient_flow.ipynb#lem-4)") == "[Lemma 4](#lem-4)"
