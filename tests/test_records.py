@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import diffnotes as dn
 from diffnotes import claims, records
+from tools import record as recording
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = sorted((ROOT / "diffnotes" / "records").glob("*.json"))
@@ -46,6 +48,24 @@ def test_a_record_belongs_to_its_chapter(path):
     assert record["verdicts"]["ci"] == {claim.id: claim.verdict for claim in claims.stored(chapter)}
     assert set(record["verdicts"]) == {"ci", "paper preset", "float64", "seeds from 1000"}
     assert set(record) == set(RECORD) and path.stem in record["command"]
+
+
+def test_recording_runs_the_variants_and_leaves_the_notebook_alone(tmp_path, monkeypatch):
+    (tmp_path / "diffnotes").mkdir()
+    monkeypatch.setattr(recording, "ROOT", tmp_path)
+    code = ("import diffnotes as dn\n"
+            "double = str(dn.precision()) == 'torch.float64'\n"
+            "dn.claim('F3', 'holds' if double else 'does not reproduce', evidence='experiment', value='', seeds=len(dn.seeds(ci=2, paper=5)))\n"
+            "dn.beside('tiny', {'preset': dn.preset(), 'first seed': str(dn.seeds(ci=1)[0])})")
+    path = tmp_path / "tiny.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), path)
+    before = path.read_bytes()
+    result = json.loads(recording.record(path).read_text(encoding="utf-8"))
+    assert path.read_bytes() == before and set(result) == set(RECORD)
+    assert result["values"] == {"preset": "paper", "first seed": "0"} and result["seeds"] == 5
+    assert result["verdicts"] == {"ci": {}, "paper preset": {"F3": "does not reproduce"}, "float64": {"F3": "holds"},
+                                  "seeds from 1000": {"F3": "does not reproduce"}}
+    assert [file.name for file in (tmp_path / "diffnotes" / "records").iterdir()] == ["tiny.json"]
 
 
 def test_seeds_and_precision_come_from_the_environment(monkeypatch):
