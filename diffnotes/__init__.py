@@ -12,7 +12,7 @@ from . import bounds, plots
 from .certificate import Certificate, SampleBound, certificate, sample_bound
 from .chapter import by_preset, device, precision, preset, seeds, start
 from .claims import claim, ledger, registry
-from .density import integrated_score_density, kl_gaussian, kl_grid, kl_monte_carlo, kl_on_points
+from .density import bits_per_dim, integrated_score_density, kl_gaussian, kl_grid, kl_monte_carlo, kl_on_points
 from .features import RandomFeatures, cosine_embedding
 from .flow import GradientFlow, Statistics, gradient_descent, statistics
 from .fokker_planck import cell_widths, reverse_sde_density, stretched_grid
@@ -49,6 +49,7 @@ __all__ = [
     "Statistics",
     "SwishNet",
     "beside",
+    "bits_per_dim",
     "bounds",
     "by_preset",
     "cell_widths",

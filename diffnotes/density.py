@@ -1,5 +1,7 @@
 r"""Kullback-Leibler divergences (the paper's Definition 1), :math:`D_{KL}(p\|q) = \int p \log(p/q)`, in nats."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -32,6 +34,18 @@ def kl_monte_carlo(log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
         check.fail("log_p", f"{n} sample", "at least 2 samples")
     difference = log_p - log_q
     return difference.mean(-1), difference.std(-1) / n**0.5
+
+
+def bits_per_dim(log_density: Tensor, d: int, bin_width: float) -> Tensor:
+    r"""The code length -log_2 P(bin) / d of data in bins of side ``bin_width``, from a log-density in nats at a point of it, [*b].
+
+    With P(bin) = bin_width^d times the mean density in the bin, and the density taken at a uniformly random point of it
+    (uniform dequantisation), the mean of this is an upper bound on the code length (Theis, van den Oord, Bethge 2016).
+    Grey levels 0..255 divided by 256 have bins of side 1/256; in data scaled by another factor the side scales too.
+    """
+    log_density = check.tensor("log_density", log_density)
+    d, bin_width = check.integer("d", d), check.number("bin_width", bin_width, 0.0, open_low=True)
+    return -(log_density / d + math.log(bin_width)) / math.log(2)
 
 
 def kl_gaussian(mean_p: Tensor, cov_p: Tensor, mean_q: Tensor, cov_q: Tensor) -> Tensor:

@@ -53,23 +53,33 @@ def probability_flow(score, sde: LinearSDE, x: Tensor, t: Tensor) -> Tensor:
     return x
 
 
-def probability_flow_log_prob(score, sde: LinearSDE, x: Tensor, t: Tensor, prior_log_prob) -> Tensor:
+def probability_flow_log_prob(score, sde: LinearSDE, x: Tensor, t: Tensor, prior_log_prob, *, probes: int = 0,
+                              generator=None) -> Tensor:
     r"""log q(x) of the probability flow's output at t[0], for x [*b, d] and increasing times t [K+1] up to the prior's: [*b].
 
-    Instantaneous change of variables: log q(x(t_0)) = log prior(x(T)) + int div(f x - (1/2) g^2 s) dt along the flow, with
-    the exact divergence by d Jacobian-vector products.  Heun's method for x and for the integral.
+    Instantaneous change of variables: log q(x(t_0)) = log prior(x(T)) + int div(f x - (1/2) g^2 s) dt along the flow.
+    Heun's method for x and for the integral.
+
+    Args:
+        probes: 0 for the exact divergence, by d Jacobian-vector products; otherwise the number of Skilling-Hutchinson
+            probes v, random signs drawn once for each x: v^T J v has the divergence as its mean, since E v v^T = I.
+        generator: draws the probes; needed if there are any.
     """
     x, t = _start(x, t, sde, direction=1)
+    if check.integer("probes", probes, 0):
+        signs = rng.uniform(generator, (probes, *x.shape), dtype=x.dtype, device=x.device)
+        directions = torch.where(signs < 0.5, -torch.ones_like(signs), torch.ones_like(signs))
+    else:
+        directions = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device).reshape(-1, *[1] * (x.ndim - 1), x.shape[-1])
+        directions = directions.expand(-1, *x.shape)
 
     def field(x, now):
         x = x.detach().contiguous()  # an expanded tensor has no memory for tangents
-        value = _velocity(score, sde, x, now)
         divergence = torch.zeros_like(x[..., 0])
-        for i in range(x.shape[-1]):
-            direction = torch.zeros_like(x)
-            direction[..., i] = 1
-            divergence = divergence + torch.func.jvp(lambda y: _velocity(score, sde, y, now), (x,), (direction,))[1][..., i]
-        return value, divergence
+        for v in directions:
+            value, slope = torch.func.jvp(lambda y: _velocity(score, sde, y, now), (x,), (v.contiguous(),))
+            divergence = divergence + (v * slope).sum(-1)
+        return value, divergence / max(probes, 1)
 
     total = torch.zeros_like(x[..., 0])
     for now, after in pairwise(t):

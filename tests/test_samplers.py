@@ -109,3 +109,30 @@ X = torch.zeros(2, 1, dtype=F64)
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         call()
+
+
+def test_trace_estimate_is_exact_where_the_jacobian_is_diagonal_and_unbiased_elsewhere():
+    """Random signs give v^T J v = tr J for a diagonal J; for a full covariance the mean over probes is right, and they differ."""
+    x, t = torch.tensor([[0.3, -1.0], [1.0, 2.0]], dtype=F64), times(12).flip(0)
+    prior = GAUSS.mixture  # any density will do: it is the same on both sides
+    two = dn.GaussianMixture([1.0], torch.zeros(1, 2, dtype=F64), torch.tensor([[[1.0, 0.7], [0.7, 1.0]]], dtype=F64)).diffused(SDE)
+    one = dn.GaussianMixture.isotropic([1.0], torch.zeros(1, 2, dtype=F64), 0.5).diffused(SDE)
+
+    def log_prob(score, **kwargs):
+        return dn.probability_flow_log_prob(score, SDE, x, t, lambda z: prior.log_prob(z[:, :1]) + prior.log_prob(z[:, 1:]), **kwargs)
+
+    torch.testing.assert_close(log_prob(one.score, probes=1, generator=np.random.default_rng(0)), log_prob(one.score))
+    exact = log_prob(two.score)
+    single = torch.stack([log_prob(two.score, probes=1, generator=np.random.default_rng(k)) for k in range(30)])
+    assert single.std(0).min() > 0.1
+    assert ((single.mean(0) - exact).abs() < 4 * single.std(0) / 30**0.5).all()
+    many = log_prob(two.score, probes=50, generator=np.random.default_rng(0))
+    assert (many - exact).abs().max() < 4 * single.std(0).max() / 50**0.5
+
+
+def test_probes_need_a_generator_and_a_number():
+    x, t = torch.zeros(1, 1, dtype=F64), times(2).flip(0)
+    with pytest.raises(ValueError, match="^generator: got NoneType; allowed: "):
+        dn.probability_flow_log_prob(GAUSS.score, SDE, x, t, lambda z: z[:, 0], probes=1)
+    with pytest.raises(ValueError, match="^probes: got -1; allowed: "):
+        dn.probability_flow_log_prob(GAUSS.score, SDE, x, t, lambda z: z[:, 0], probes=-1)
