@@ -132,7 +132,7 @@ def test_trace_estimate_is_exact_where_the_jacobian_is_diagonal_and_unbiased_els
 
 def test_probes_need_a_generator_and_a_number():
     x, t = torch.zeros(1, 1, dtype=F64), times(2).flip(0)
-    with pytest.raises(ValueError, match="^generator: got NoneType; allowed: "):
+    with pytest.raises(ValueError, match=r"^generator: got NoneType; allowed: "):
         dn.probability_flow_log_prob(GAUSS.score, SDE, x, t, lambda z: z[:, 0], probes=1)
-    with pytest.raises(ValueError, match="^probes: got -1; allowed: "):
+    with pytest.raises(ValueError, match=r"^probes: got -1; allowed: "):
         dn.probability_flow_log_prob(GAUSS.score, SDE, x, t, lambda z: z[:, 0], probes=-1)
