@@ -37,7 +37,7 @@ def kl_monte_carlo(log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def bits_per_dim(log_density: Tensor, d: int, bin_width: float) -> Tensor:
-    r"""Code length -log_2 P(bin) / d of data in bins of side ``bin_width``, from log-densities [*b] in nats at points of it: [*b].
+    r"""Code length -log_2 P(bin) / d of data in bins of side ``bin_width``, from log-densities [*b] in nats: [*b].
 
     With P(bin) = bin_width^d times the mean density in the bin, and the density taken at a uniformly random point of it
     (uniform dequantisation), the mean of this is an upper bound on the code length (Theis, van den Oord, Bethge 2016).
