@@ -4,7 +4,7 @@ Data flows downward: an SDE (``sde``) diffuses a mixture (``mixtures``); a grid 
 (``features``) give the quadratic loss whose gradient flow is exact (``flow``); its score drives the reverse SDE
 (``fokker_planck``), compared with the target (``density``) and with the paper's inequalities (``bounds``) and ours
 (``certificate``); ``sweep`` maps any of it over sizes and seeds.  Networks with all layers trained (``nets``) learn as
-batches of replicas (``train``) and give scores of the same kind.
+batches of replicas (``train``) and give scores of the same kind; so do U-Nets (``unet``) on digits (``data``, ``clusters``).
 Theory runs in float64; every function follows the dtype and device of its inputs; importing changes no global state.
 """
 
@@ -12,19 +12,24 @@ from . import bounds, plots
 from .certificate import Certificate, SampleBound, certificate, sample_bound
 from .chapter import by_preset, device, precision, preset, seeds, start
 from .claims import claim, ledger, registry
+from .clusters import Clusters, kmeans, principal_components
+from .data import Digits, Scaling, dequantise, mnist
 from .density import bits_per_dim, integrated_score_density, kl_gaussian, kl_grid, kl_monte_carlo, kl_on_points
 from .features import RandomFeatures, cosine_embedding
 from .flow import GradientFlow, Statistics, gradient_descent, statistics
 from .fokker_planck import cell_widths, reverse_sde_density, stretched_grid
+from .intervals import Interval, mean_interval
+from .losses import denoising_loss, gaussian_denoising_loss
 from .mixtures import DiffusedMixture, GaussianMixture
 from .nets import SwishNet
 from .quadrature import Grid, Nodes, line_grid, sampled_nodes, time_nodes
 from .records import beside
 from .rng import normal, permutation, uniform
-from .samplers import probability_flow, probability_flow_log_prob, reverse_sde
+from .samplers import denoise, probability_flow, probability_flow_log_prob, reverse_sde
 from .sde import OU, VE, VP, Driftless, LinearSDE
 from .sweep import sweep
 from .train import SGD, Adam, Checkpoint, Grouped, train
+from .unet import UNet
 
 __version__ = "0.1.0"
 
@@ -36,18 +41,23 @@ __all__ = [
     "Adam",
     "Certificate",
     "Checkpoint",
+    "Clusters",
     "DiffusedMixture",
+    "Digits",
     "Driftless",
     "GaussianMixture",
     "GradientFlow",
     "Grid",
     "Grouped",
+    "Interval",
     "LinearSDE",
     "Nodes",
     "RandomFeatures",
     "SampleBound",
+    "Scaling",
     "Statistics",
     "SwishNet",
+    "UNet",
     "beside",
     "bits_per_dim",
     "bounds",
@@ -56,20 +66,28 @@ __all__ = [
     "certificate",
     "claim",
     "cosine_embedding",
+    "denoise",
+    "denoising_loss",
+    "dequantise",
     "device",
+    "gaussian_denoising_loss",
     "gradient_descent",
     "integrated_score_density",
     "kl_gaussian",
     "kl_grid",
     "kl_monte_carlo",
     "kl_on_points",
+    "kmeans",
     "ledger",
     "line_grid",
+    "mean_interval",
+    "mnist",
     "normal",
     "permutation",
     "plots",
     "precision",
     "preset",
+    "principal_components",
     "probability_flow",
     "probability_flow_log_prob",
     "registry",

@@ -68,6 +68,11 @@ class SwishNet:
         """R."""
         return len(self.theta)
 
+    @property
+    def event(self) -> tuple:
+        """Shape of a sample: a number."""
+        return ()
+
     def with_theta(self, theta: Tensor) -> "SwishNet":
         """The same networks with other parameters [R, P]."""
         return SwishNet(theta, self.omega, self.sde, self.output_scale)
@@ -115,13 +120,20 @@ class SwishNet:
 
     def score(self, x: Tensor, t) -> Tensor:
         """The ``ScoreFn``: x [N, 1], or [R, N, 1] with points for each replica, at t a number, [N] or [R, N]: [R, N, 1]."""
-        x = check.tensor("x", x, (..., "N", 1), like=self.omega)
-        if x.ndim > 3 or (x.ndim == 3 and len(x) != self.replicas):
-            check.fail("x", f"shape {tuple(x.shape)}", f"shape [N, 1] or [{self.replicas}, N, 1]")
-        x = x[..., 0].expand(self.replicas, x.shape[-2])
-        t = check.times("t", t, 0.0, self.sde.T, like=x)
-        if t.ndim and t.shape not in (x.shape, x.shape[1:]):
-            check.fail("t", f"shape {tuple(t.shape)}", f"a number, shape {tuple(x.shape[1:])} or shape {tuple(x.shape)}")
-        check.holds("t", t > 0, f"SDE times in (0, {self.sde.T:g}]: the network divides by std(t)", t)
-        t = t.expand(x.shape)
-        return (self.output(self.inputs(x, t)) / (self.output_scale[:, None] * self.sde.std(t)))[..., None]
+        x, t = points(self, x, t)
+        return (self.output(self.inputs(x[..., 0], t)) / (self.output_scale[:, None] * self.sde.std(t)))[..., None]
+
+
+def points(net, x: Tensor, t) -> tuple[Tensor, Tensor]:
+    """Checked arguments of a network's score, with a row for each replica: x [R, N, d] and t [R, N]."""
+    d = math.prod(net.event)
+    x = check.tensor("x", x, (..., "N", d), like=net.omega)
+    if x.ndim > 3 or (x.ndim == 3 and len(x) != net.replicas):
+        check.fail("x", f"shape {tuple(x.shape)}", f"shape [N, {d}] or [{net.replicas}, N, {d}]")
+    x = x.expand(net.replicas, *x.shape[-2:])
+    t = check.times("t", t, 0.0, net.sde.T, like=x)
+    rows = x.shape[:2]
+    if t.ndim and t.shape not in (rows, rows[1:]):
+        check.fail("t", f"shape {tuple(t.shape)}", f"a number, shape {tuple(rows[1:])} or shape {tuple(rows)}")
+    check.holds("t", t > 0, f"SDE times in (0, {net.sde.T:g}]: the network divides by std(t)", t)
+    return x, t.expand(rows)

@@ -23,8 +23,8 @@ _STYLE = {
 }
 
 
-def panels(columns: int = 1, *, height: float = 3.6, width: float = 7.6, **kwargs):
-    """A figure with one row of panels in the book's style, on an opaque white background: (figure, axes).
+def panels(columns: int = 1, *, rows: int = 1, height: float = 3.6, width: float = 7.6, **kwargs):
+    """A figure with rows of panels in the book's style, on an opaque white background: (figure, axes).
 
     The session's rcParams stay as they are.
     """
@@ -32,7 +32,7 @@ def panels(columns: int = 1, *, height: float = 3.6, width: float = 7.6, **kwarg
     before = {key: plt.rcParams[key] for key in _STYLE}
     plt.rcParams.update(_STYLE)
     try:
-        return plt.subplots(1, columns, figsize=(width, height), **kwargs)
+        return plt.subplots(rows, columns, figsize=(width, height), **kwargs)
     finally:
         plt.rcParams.update(before)
 

@@ -53,6 +53,13 @@ def probability_flow(score, sde: LinearSDE, x: Tensor, t: Tensor) -> Tensor:
     return x
 
 
+def denoise(score, sde: LinearSDE, x: Tensor, t) -> Tensor:
+    """Tweedie's formula, E[x(0) | x(t) = x] = (x + std(t)^2 s(x, t)) / r(t), for x [*b, d]: the last step of many samplers."""
+    x = check.tensor("x", x, (..., "d"))
+    t = check.times("t", t, 0.0, sde.T, like=x)
+    return (x + sde.std(t) ** 2 * _score(score, x, t)) / sde.scale(t)
+
+
 def probability_flow_log_prob(score, sde: LinearSDE, x: Tensor, t: Tensor, prior_log_prob, *, probes: int = 0,
                               generator=None) -> Tensor:
     r"""log q(x) of the probability flow's output at t[0], for x [*b, d] and increasing times t [K+1] up to the prior's: [*b].

@@ -74,6 +74,19 @@ class LinearSDE:
         """
         return max(1.0, float(self.std(self.T)))
 
+    def geometric_times(self, std_min: float, steps: int, **kind) -> Tensor:
+        """Increasing times [steps + 1] up to T at which std(t) grows by equal factors from ``std_min``; found by bisection."""
+        high = float(self.std(torch.tensor(self.T, dtype=torch.float64)))
+        std_min = check.number("std_min", std_min, 0.0, high, open_low=True, open_high=True)
+        wanted = std_min * (high / std_min) ** torch.linspace(0, 1, check.integer("steps", steps) + 1, dtype=torch.float64)
+        low, high = torch.zeros_like(wanted), torch.full_like(wanted, self.T)
+        for _ in range(60):
+            middle = (low + high) / 2
+            below = self.std(middle) < wanted
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        high[-1] = self.T
+        return high.to(**kind)
+
     def _times(self, t) -> Tensor:
         return check.times("t", t, 0.0, self.T)
 

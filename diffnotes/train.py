@@ -10,6 +10,7 @@ from tqdm import tqdm
 from . import _checks as check
 from . import rng
 from .nets import SwishNet
+from .unet import UNet
 
 
 class SGD:
@@ -71,8 +72,8 @@ class Checkpoint:
     """
 
     epoch: int
-    net: SwishNet
-    average: SwishNet
+    net: SwishNet | UNet
+    average: SwishNet | UNet
     loss: Tensor
 
 
@@ -82,8 +83,8 @@ def train(net: SwishNet, data, generators, optimiser, *, epochs: int, batch: int
 
     Args:
         net: where to start; it is left as it is.
-        data: samples [R, n], a row for each replica; or a function of the epoch (1, 2, ...) that gives them, which can hold
-            new samples in every epoch.  Each row is shuffled in each epoch.
+        data: samples, a row for each replica: [R, n] for ``SwishNet``, [R, n, d] for ``UNet``; or a function of the epoch
+            (1, 2, ...) that gives them, which can hold new samples in every epoch.  Each row is shuffled in each epoch.
         generators: one for each replica, for order and noise.  A replica's numbers do not depend on the others.
         optimiser: ``SGD``, ``Adam``, ``Grouped``, or any object with their ``step``.
         epochs: passes through the data.
@@ -100,7 +101,7 @@ def train(net: SwishNet, data, generators, optimiser, *, epochs: int, batch: int
     if len(generators) != net.replicas:
         check.fail("generators", f"{len(generators)} of them", f"{net.replicas}, one for each replica")
     if not callable(data):
-        fixed = check.tensor("data", data, (net.replicas, "n"))
+        fixed = check.tensor("data", data, (net.replicas, "n", *net.event))
     samples = data if callable(data) else lambda epoch: fixed
     return _loop(net, samples, generators, optimiser, epochs, batch, t_min, decay, progress)
 
@@ -110,16 +111,18 @@ def _loop(net, data, generators, optimiser, epochs, batch, t_min, decay, progres
     net, average = net.with_theta(net.theta.clone()), net.theta.clone()
     hidden = {} if progress else {"disable": True}  # disable=False would override the environment variable
     for epoch in tqdm(range(1, epochs + 1), unit="epoch", **hidden):
-        x = check.tensor("data", data(epoch), (net.replicas, "n")).to(**kind)
+        x = check.tensor("data", data(epoch), (net.replicas, "n", *net.event)).to(**kind)
         n = x.shape[1]
-        x = x.gather(1, torch.stack([rng.permutation(g, n, device=x.device) for g in generators]))
+        x = torch.stack([row[rng.permutation(g, n, device=x.device)] for row, g in zip(x, generators, strict=True)])
         t = t_min + (net.sde.T - t_min) * torch.stack([rng.uniform(g, (n,)) for g in generators]).to(**kind)
-        noise = torch.stack([rng.normal(g, (n,)) for g in generators]).to(**kind)
-        inputs = net.inputs(net.sde.scale(t) * x + net.sde.std(t) * noise, t)
+        noise = torch.stack([rng.normal(g, (n, *net.event)) for g in generators]).to(**kind)
+        x, noise = x.movedim(1, -1), noise.movedim(1, -1)  # samples last: [R, n], or [R, d, n]
+        scale, std = (f(t).view(net.replicas, *[1] * len(net.event), n) for f in (net.sde.scale, net.sde.std))
+        inputs = net.inputs(scale * x + std * noise, t)
         total = torch.zeros(net.replicas, **kind)
         for first in range(0, n, batch):
             part = slice(first, min(first + batch, n))
-            loss, gradient = net.gradient(inputs[..., part], noise[:, part])
+            loss, gradient = net.gradient(inputs[..., part], noise[..., part])
             optimiser.step(net.theta, gradient, epoch)
             average.lerp_(net.theta, 1 - decay)
             total += loss * ((part.stop - first) / n)

@@ -34,9 +34,18 @@ def everything(device, dtype):
     samples = dn.normal(rng(5), (2, 9), **kind)
     optimiser = dn.Grouped([1, 1], [dn.SGD(0.1), dn.Adam(0.01)])
     trained = list(dn.train(net, samples, draw(6), optimiser, epochs=2, batch=4, progress=False))[-1]
+    images = dn.UNet.draw(4, dn.VE(), draw(7), channels=(4, 4), data_std=0.5, frequencies=2, **kind)
+    levels = torch.zeros(2, 5, 16, dtype=torch.uint8, device=device)
+    pixels = dn.dequantise(levels, rng(8)).to(dtype)
+    trained_images = list(dn.train(images, pixels, draw(9), dn.Adam(0.01), epochs=2, batch=4, progress=False))[-1].net
+    scaling = dn.Scaling.standardising(pixels[0])
     certified = dn.certificate(dn.GradientFlow(dn.statistics(phi, grid.weighted(p)), flow.theta0), flow.statistics, tau)
     return {
         **{name: getattr(certified, name) for name in ("rho", "drive", "beta", "gamma", "gap", "bound_a", "bound_b", "divergence")},
+        "u-net": trained_images.theta, "image score": trained_images.score(pixels, 0.5), "standardised": scaling(pixels),
+        "pixels' log_prob": scaling.log_prob(pixels.sum(-1)), "denoised": dn.denoise(p.score, sde, data, 0.5),
+        "denoising loss": dn.denoising_loss(p.score, sde, data, 0.5, data), "principal": dn.principal_components(pixels[0], 2),
+        "geometric": sde.geometric_times(0.1, 4, **kind),
         "trained": trained.net.theta, "average": trained.average.theta, "training loss": trained.loss, "swish": trained.net.score(x[:, None], 0.5),
         "read out": dn.kl_on_points(trained.net.score, target.log_prob(x[::4, None]), x, 0.065, every=4),
         "data": data, "weight": nodes.weight, "drawn": drawn.x, "B": flow.statistics.B, "theta": flow.theta(tau), "loss": flow.loss(tau),

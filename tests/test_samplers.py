@@ -136,3 +136,16 @@ def test_probes_need_a_generator_and_a_number():
         dn.probability_flow_log_prob(GAUSS.score, SDE, x, t, lambda z: z[:, 0], probes=1)
     with pytest.raises(ValueError, match=r"^probes: got -1; allowed: "):
         dn.probability_flow_log_prob(GAUSS.score, SDE, x, t, lambda z: z[:, 0], probes=-1)
+
+
+@pytest.mark.parametrize("sde", [dn.VE(), dn.OU(), dn.VP()])
+def test_denoise_is_the_posterior_mean(sde):
+    """Gaussian data N(m, c): E[x(0) | x(t)] = m + r c (x - r m) / (r^2 c + std^2)."""
+    m, c, t = 1.5, 0.8, 0.4
+    data = dn.GaussianMixture.isotropic(torch.ones(1, dtype=torch.float64), torch.full((1, 2), m, dtype=torch.float64), c**0.5)
+    x = dn.normal(np.random.default_rng(0), (5, 2))
+    r, std = sde.scale(t).double(), sde.std(t).double()
+    denoised = dn.denoise(data.diffused(sde).score, sde, x, t)
+    assert torch.allclose(denoised, m + r * c * (x - r * m) / (r**2 * c + std**2), rtol=1e-5)
+    with pytest.raises(ValueError, match=r"^t: got"):
+        dn.denoise(data.diffused(sde).score, sde, x, 2 * sde.T)

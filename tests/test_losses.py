@@ -1,0 +1,48 @@
+"""The denoising loss, against closed forms and against what training minimises."""
+
+import numpy as np
+import pytest
+import torch
+
+import diffnotes as dn
+
+
+@pytest.mark.parametrize("sde", [dn.VE(), dn.OU()])
+def test_denoising_loss_of_the_best_gaussian(sde):
+    """For N(0, diag(c)) the true score's loss at t is the sum of r^2 c / (r^2 c + std^2)."""
+    c, t, rng = torch.tensor([0.5, 4.0], dtype=torch.float64), 0.3, np.random.default_rng(0)
+    data = dn.GaussianMixture([1.0], torch.zeros(1, 2, dtype=torch.float64), torch.diag(c)[None]).diffused(sde)
+    x0, noise = c.sqrt() * dn.normal(rng, (100_000, 2)), dn.normal(rng, (100_000, 2))
+    loss = dn.denoising_loss(data.score, sde, x0, t, noise)
+    r, std = sde.scale(torch.tensor(t, dtype=c.dtype)), sde.std(torch.tensor(t, dtype=c.dtype))
+    assert loss.shape == (100_000,)
+    assert loss.mean().item() == pytest.approx((r**2 * c / (r**2 * c + std**2)).sum().item(), rel=0.02)
+
+
+def test_denoising_loss_is_what_training_minimises():
+    net = dn.SwishNet.draw(4, dn.VE(), [np.random.default_rng(0)], dtype=torch.float64)
+    rng = np.random.default_rng(1)
+    x0, t, noise = dn.normal(rng, (1, 6)), 0.1 + 0.8 * dn.uniform(rng, (1, 6)), dn.normal(rng, (1, 6))
+    trained = net.gradient(net.inputs(x0 + net.sde.std(t) * noise, t), noise)[0]
+    assert torch.allclose(dn.denoising_loss(net.score, net.sde, x0[..., None], t, noise[..., None]).mean(1), trained, rtol=1e-12)
+
+
+@pytest.mark.parametrize("sde", [dn.VE(), dn.OU()])
+def test_the_best_gaussians_loss_is_its_scores(sde):
+    """The formula against the score of the Gaussian with the data's mean and covariance, on the data and fresh noise."""
+    rng = np.random.default_rng(2)
+    x0 = dn.normal(rng, (40, 3)) @ torch.tensor([[2.0, 0, 0], [1, 1, 0], [0, 0, 0.3]], dtype=torch.float64) + 1
+    fitted = dn.GaussianMixture([1.0], x0.mean(0)[None], x0.T.cov(correction=0)[None]).diffused(sde)
+    many = x0.repeat(4000, 1)
+    for t in (0.1, 0.7):
+        sampled = dn.denoising_loss(fitted.score, sde, many, t, dn.normal(rng, tuple(many.shape))).mean().item()
+        assert dn.gaussian_denoising_loss(sde, x0, torch.tensor([t], dtype=x0.dtype)).item() == pytest.approx(sampled, rel=0.01)
+
+
+@pytest.mark.parametrize(("name", "call"), [
+    ("t", lambda: dn.gaussian_denoising_loss(dn.VE(), torch.zeros(3, 2), torch.zeros(1))), ("x0", lambda: dn.gaussian_denoising_loss(dn.VE(), torch.zeros(3), torch.ones(1))),
+    ("t", lambda: dn.denoising_loss(lambda x, t: x, dn.VE(), torch.zeros(3, 2), 2.0, torch.zeros(3, 2))), ("noise", lambda: dn.denoising_loss(lambda x, t: x, dn.VE(), torch.zeros(3, 2), 0.5, torch.zeros(3, 1))),
+    (r"score\(x, t\)", lambda: dn.denoising_loss(lambda x, t: x[:, :1], dn.VE(), torch.zeros(3, 2), 0.5, torch.zeros(3, 2)))])
+def test_bad_input(name, call):
+    with pytest.raises(ValueError, match=f"^{name}: got"):
+        call()

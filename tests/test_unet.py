@@ -1,0 +1,141 @@
+"""The U-Net: its start is known, its gradient is that of the loss, its replicas do not meet, and it learns."""
+
+import numpy as np
+import pytest
+import torch
+
+import diffnotes as dn
+
+SDE = dn.VE()
+
+
+def draw(R=1, side=8, seed=0, **kwargs):
+    kwargs = dict(channels=(4, 8), frequencies=3, dtype=torch.float64) | kwargs
+    return dn.UNet.draw(side, SDE, [np.random.default_rng([seed, k]) for k in range(R)], **kwargs)
+
+
+def disturbed(net, size=0.3, seed=5):
+    """The network away from its start, where the output layer is zero."""
+    return net.with_theta(net.theta + size * dn.normal(np.random.default_rng(seed), tuple(net.theta.shape)))
+
+
+def batch(R=2, N=5, d=64, seed=3):
+    rng = np.random.default_rng(seed)
+    return dn.normal(rng, (R, N, d)), 0.1 + 0.8 * dn.uniform(rng, (R, N)), dn.normal(rng, (R, N, d))
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+def test_it_starts_as_an_isotropic_gaussians_score(patch):
+    net, (x, t, _) = draw(2, data_std=0.7, patch=patch), batch()
+    gaussian = dn.GaussianMixture.isotropic(torch.ones(1, dtype=x.dtype), torch.zeros(1, 64, dtype=x.dtype), 0.7).diffused(SDE)
+    assert torch.allclose(net.score(x, t), gaussian.score(x, t), rtol=1e-12)
+    assert (draw(2).score(x, t) == 0).all()
+    assert torch.allclose(net.prior.log_prob(x), gaussian.log_prob(x, SDE.T))
+    alone = torch.distributions.Normal(0.0, SDE.std(1.0).item())
+    assert torch.allclose(draw().prior.log_prob(x), alone.log_prob(x).sum(-1))
+
+
+@pytest.mark.parametrize("data_std", [None, 0.7])
+@pytest.mark.parametrize("side", [8, 7])
+def test_gradient_is_that_of_the_denoising_loss(data_std, side):
+    net = disturbed(draw(2, side=side, data_std=data_std))
+    x0, t, noise = batch(d=side**2)
+    seen = net.inputs(SDE.perturb(x0, t, noise).mT, t)
+    loss, gradient = net.gradient(seen, noise.mT)
+    expected = lambda net: dn.denoising_loss(net.score, SDE, x0, t, noise).mean(1)  # noqa: E731
+    assert torch.allclose(loss, expected(net), rtol=1e-12)
+    step = dn.normal(np.random.default_rng(8), tuple(net.theta.shape))
+    slope = (expected(net.with_theta(net.theta + 1e-5 * step)) - expected(net.with_theta(net.theta - 1e-5 * step))) / 2e-5
+    assert torch.allclose((gradient * step).sum(1), slope, rtol=1e-6)
+
+
+def test_every_parameter_is_used():
+    net, (x, t, noise) = disturbed(draw(side=16, channels=(4, 8, 8), patch=2, data_std=0.5)), batch(1, d=256)
+    gradient = net.gradient(net.inputs(x.mT, t), noise.mT)[1][0]
+    for name, piece in zip(net._shapes, gradient.split([int(np.prod(s)) for s in net._shapes.values()]), strict=True):
+        assert (piece != 0).any(), name
+
+
+def test_images_keep_their_places():
+    """A change in one corner reaches neighbours only: patches are put back where they came from."""
+    net = disturbed(draw(side=32, channels=(4,), patch=2, data_std=0.5))  # one scale: no long range but GroupNorm's
+    x = dn.normal(np.random.default_rng(0), (1, 1024))
+    moved = x.clone()
+    moved[0, 0] += 1.0
+    change = (net.score(moved, 0.5) - net.score(x, 0.5))[0].abs().view(32, 32)
+    assert change[:6, :6].max() > 20 * change[8:, 8:].max(), (change[:6, :6].max(), change[8:, 8:].max())
+
+
+def test_the_score_depends_on_time_through_the_features_too():
+    net, (x, _, _) = disturbed(draw()), batch(1)
+    assert (net.score(x, 0.3) * SDE.std(0.3) - net.score(x, 0.6) * SDE.std(0.6)).abs().max() > 1e-3
+
+
+def test_replicas_do_not_meet():
+    net, (x, t, _) = disturbed(draw(3)), batch(3)
+    assert torch.allclose(net[1:2].score(x[1:2], t[1:2]), net.score(x, t)[1:2], rtol=1e-12)
+    assert torch.allclose(net.score(x[0], t[0])[2], net[2:].score(x[0], t[0])[0], rtol=1e-12)
+    alone, together = ([list(dn.train(draw(R), x[:R], [np.random.default_rng([9, k]) for k in range(R)], dn.Adam(0.01), epochs=3,
+                                      batch=2, progress=False))[-1] for R in (1, 3)])
+    assert torch.allclose(alone.net.theta[0], together.net.theta[0], rtol=1e-10)
+    assert torch.allclose(alone.loss[0], together.loss[0], rtol=1e-10)
+
+
+def test_training_leaves_the_gaussian_start_far_behind():
+    """Two images and their noise: the start, an isotropic Gaussian, does not know where they are, the network learns it."""
+    rng = np.random.default_rng(1)
+    two = 2 * dn.normal(rng, (2, 16))
+    start = draw(side=4, channels=(8, 8), data_std=2.0, dtype=torch.float32)
+    optimiser = dn.Adam(lambda epoch: 0.02 * (1 - epoch / 151))
+    last = list(dn.train(start, two.repeat(32, 1)[None].float(), [np.random.default_rng(2)], optimiser, epochs=150, decay=0.9,
+                         progress=False))[-1]
+    t, noise, x0 = (torch.arange(400, dtype=torch.float64) + 0.5) / 400, dn.normal(rng, (400, 16)), two[torch.arange(400) % 2]
+
+    def loss(score, dtype=torch.float32):
+        return dn.denoising_loss(score, SDE, x0[None].to(dtype), t[None].to(dtype), noise[None].to(dtype)).mean().item()
+
+    optimal = loss(dn.GaussianMixture.empirical(two).diffused(SDE).score, torch.float64)
+    assert optimal < loss(last.average.score) < loss(start.score) / 3
+
+
+def test_training_holds_data_to_their_shape():
+    with pytest.raises(ValueError, match=r"^data: got shape \(1, 5, 63\)"):
+        dn.train(draw(), torch.zeros(1, 5, 63), [np.random.default_rng(0)], dn.Adam(0.1), epochs=1)
+
+
+def test_a_replica_that_diverges_leaves_the_others_alone():
+    net, (x, _, _) = draw(2), batch(2)
+    spoilt = net.with_theta(torch.cat([torch.full_like(net.theta[:1], torch.nan), net.theta[1:]]))
+    last = list(dn.train(spoilt, x, [np.random.default_rng(k) for k in range(2)], dn.Adam(0.01), epochs=2, progress=False))[-1]
+    assert last.loss.isnan().tolist() == [True, False] and last.net.theta[1].isfinite().all()
+
+
+@pytest.mark.parametrize("kwargs", [{"channels": (6,)}, {"channels": ()}, {"channels": (4,) * 5}, {"patch": 3}, {"patch": 0}, {"side": 0},
+                                    {"data_std": 0.0}, {"frequencies": 0}, {"frequency_std": -1.0}])
+def test_bad_networks(kwargs):
+    with pytest.raises(ValueError, match=f"^{next(iter(kwargs))}: got"):
+        draw(**kwargs)
+
+
+@pytest.mark.parametrize(("name", "x", "t"), [("x", torch.zeros(3, 63), 0.5), ("x", torch.zeros(3, 2, 64), 0.5), ("t", torch.zeros(3, 64), 0.0),
+                                              ("t", torch.zeros(3, 64), 1.5), ("t", torch.zeros(3, 64), torch.full((4,), 0.5).double())])
+def test_bad_points(name, x, t):
+    with pytest.raises(ValueError, match=f"^{name}: got"):
+        draw().score(x.double(), t)
+
+
+def test_bad_parameters():
+    net = draw()
+    with pytest.raises(ValueError, match=r"^theta: got shape"):
+        net.with_theta(net.theta[:, 1:])
+    with pytest.raises(ValueError, match=r"^sde: got str"):
+        dn.UNet(net.theta, net.omega, "VE", 8, channels=(4, 8))
+
+
+def test_jvp_gives_the_divergence():
+    """Forward-mode differentiation, which the likelihood uses, agrees with the Jacobian's trace."""
+    net = disturbed(draw(side=4, channels=(4,), data_std=0.5))
+    x = dn.normal(np.random.default_rng(0), (1, 1, 16))
+    jacobian = torch.autograd.functional.jacobian(lambda y: net.score(y.view(1, 1, 16), 0.4).flatten(), x.flatten())
+    trace = sum(torch.func.jvp(lambda y: net.score(y, 0.4), (x,), (e.view(1, 1, 16),))[1].flatten() @ e for e in torch.eye(16, dtype=x.dtype))
+    assert torch.allclose(trace, jacobian.trace(), rtol=1e-10)
