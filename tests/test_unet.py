@@ -56,6 +56,52 @@ def test_every_parameter_is_used():
         assert (piece != 0).any(), name
 
 
+def with_modules(net, x, t):
+    """The same network once more, from torch.nn's modules: an independent reading of its description."""
+    pieces = net.theta[0].split([int(np.prod(shape)) for shape in net._shapes.values()])
+    p = {name: piece.view(shape) for (name, shape), piece in zip(net._shapes.items(), pieces, strict=True)}
+    time = torch.cat([torch.sin(2 * torch.pi * net.omega * t[:, None]), torch.cos(2 * torch.pi * net.omega * t[:, None])], 1)
+    time = torch.nn.functional.silu(time @ p["time weight"].T + p["time bias"])
+
+    def block(name, image, stride):
+        weight = p[f"{name} weight"]
+        conv = torch.nn.Conv2d(weight.shape[1], weight.shape[0], 3, stride, 1, bias=False)
+        norm = torch.nn.GroupNorm(weight.shape[0] // 4, weight.shape[0])
+        conv.weight.data, norm.weight.data, norm.bias.data = weight, p[f"{name} scale"], p[f"{name} offset"]
+        return torch.nn.SiLU()(norm(conv(image) + (time @ p[f"{name} shift"].T + p[f"{name} bias"])[:, :, None, None]))
+
+    image = torch.nn.PixelUnshuffle(net.patch)(x.view(-1, 1, net.side, net.side))
+    fine = block("down 0", image, 1)
+    middle = block("down 1", fine, 2)
+    coarse = block("down 2", middle, 2)
+    up = lambda image, skip: torch.cat([torch.nn.Upsample(size=skip.shape[-2:])(image), skip], 1)  # noqa: E731
+    image = block("up 0", up(block("up 1", up(coarse, middle), 1), fine), 1)
+    out = torch.nn.functional.conv2d(image, p["out weight"], p["out bias"], padding=1)
+    return torch.nn.PixelShuffle(net.patch)(out).flatten(1)
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+def test_the_network_is_what_its_description_says(patch):
+    net = disturbed(draw(side=12, channels=(8, 4, 12), patch=patch))
+    rng = np.random.default_rng(11)
+    x, t = dn.normal(rng, (3, 144)), 0.1 + 0.8 * dn.uniform(rng, (3,))
+    assert torch.allclose(net.score(x, t)[0] * SDE.std(t)[:, None], with_modules(net, x, t), rtol=1e-9, atol=1e-12)
+
+
+def test_initial_values():
+    net = draw(20, side=16, channels=(4, 8), frequencies=40)
+    sizes = [int(np.prod(shape)) for shape in net._shapes.values()]
+    for (name, shape), piece in zip(net._shapes.items(), net.theta.split(sizes, 1), strict=True):
+        if name.endswith("scale"):
+            assert (piece == 1).all()
+        elif name.startswith("out") or name.endswith(("bias", "offset")):
+            assert (piece == 0).all()
+        else:
+            bound = np.prod(shape[1:]) ** -0.5
+            assert 0.95 * bound < piece.abs().max() <= bound and abs(piece.std() / bound - 3**-0.5) < 0.02, name
+    assert abs(net.omega.std() - 30) < 3 and torch.allclose(draw(20, side=16, frequencies=40, frequency_std=3.0).omega * 10, net.omega)
+
+
 def test_images_keep_their_places():
     """A change in one corner reaches neighbours only: patches are put back where they came from."""
     net = disturbed(draw(side=32, channels=(4,), patch=2, data_std=0.5))  # one scale: no long range but GroupNorm's
