@@ -21,10 +21,10 @@ class Beside:
     record: dict | None
 
     def __str__(self):
-        width = max(map(len, self.values))
+        width, column = max(map(len, self.values)), max(22, *map(len, self.values.values()))
         kept = self.record["values"] if self.record else {}
-        lines = [f"{'':{width}}  {'this run':22}" + ("  paper preset" if kept else "")]
-        lines += [f"{name:{width}}  {value:22}  {kept.get(name, '')}" for name, value in self.values.items()]
+        lines = [f"{'':{width}}  {'this run':{column}}" + ("  paper preset" if kept else "")]
+        lines += [f"{name:{width}}  {value:{column}}  {kept.get(name, '')}" for name, value in self.values.items()]
         if self.record:
             lines += ["", *provenance(self.record)]
         return "\n".join(line.rstrip() for line in lines)
