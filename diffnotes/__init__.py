@@ -22,6 +22,7 @@ from .intervals import Interval, mean_interval
 from .losses import denoising_loss, gaussian_denoising_loss
 from .mixtures import DiffusedMixture, GaussianMixture
 from .nets import SwishNet
+from .noise_average import denoising_statistics
 from .quadrature import Grid, Nodes, line_grid, sampled_nodes, time_nodes
 from .records import beside
 from .rng import normal, permutation, uniform
@@ -68,6 +69,7 @@ __all__ = [
     "cosine_embedding",
     "denoise",
     "denoising_loss",
+    "denoising_statistics",
     "dequantise",
     "device",
     "gaussian_denoising_loss",

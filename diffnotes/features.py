@@ -59,12 +59,10 @@ class RandomFeatures:
     def __call__(self, x: Tensor, t) -> Tensor:
         """phi(x, t) for x [*b, d] and t [*b] or a number: [*b, m]."""
         x = check.tensor("x", x, (..., self.d), like=self.W)
-        t = check.tensor("t", t, like=x)
-        check.holds("t", (t >= 0) & (t <= self.T), f"SDE times in [0, {self.T:g}]", t)
+        t = check.times("t", t, 0.0, self.T, like=x)
         if t.ndim and t.shape != x.shape[:-1]:
             check.fail("t", f"shape {tuple(t.shape)}", f"a number or shape {tuple(x.shape[:-1])}, one time for each x")
-        inner = x @ self.W.mT + cosine_embedding(t, self.T, self.U.shape[1]) @ self.U.mT
-        return torch.relu(inner) / math.sqrt(self.width)
+        return torch.relu(x @ self.W.mT + self._bias(t)) / math.sqrt(self.width)
 
     def score(self, theta: Tensor):
         """The ``ScoreFn`` (x, t) -> Theta phi(x, t) of a parameter theta [d, m].
@@ -73,3 +71,6 @@ class RandomFeatures:
         """
         theta = check.tensor("theta", theta, (..., self.d, self.width), like=self.W)
         return lambda x, t: self(x, t) @ theta.mT
+
+    def _bias(self, t: Tensor) -> Tensor:
+        return cosine_embedding(t, self.T, self.U.shape[1]) @ self.U.mT
