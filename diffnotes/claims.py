@@ -1,4 +1,4 @@
-"""The claims of the paper (and the few of this book), and the verdicts that the chapters compute.
+"""The claims of the paper (and a few of this book and of later work), and the verdicts that the chapters compute.
 
 ``claims.toml`` beside this file registers every item of the paper once.  A chapter's verdict cell calls
 ``claim``; its stored output, which CI recomputes, is the only place where a verdict is kept.  The ledger page is
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from . import _checks as check
 
+GROUPS = ("the paper", "this book", "beyond the paper")
 VERDICTS = (
     "holds", "holds in experiment", "holds with repair", "vacuous at this scale", "does not reproduce", "not testable here")
 EVIDENCE = ("identity", "inequality", "proof", "experiment", "illustration")
@@ -22,18 +23,17 @@ MIME = "application/vnd.diffnotes.claim+json"  # beside text/plain in a cell's o
 
 @dataclass(frozen=True)
 class Item:
-    """One item of the paper: its id, its name and place there, what it says in our words, the chapter that treats it."""
+    """One statement: its id, name and place in its source, what it says in our words, the chapter that treats it.
+
+    ``group`` tells the paper's items from those of this book and of the literature beyond the paper.
+    """
 
     id: str
     name: str
     place: str
     says: str
     chapter: str
-
-    @property
-    def ours(self) -> bool:
-        """Whether it is a statement of this book, not of the paper."""
-        return self.place == "this book"
+    group: str = "the paper"
 
 
 @dataclass(frozen=True)

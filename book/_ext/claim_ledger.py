@@ -10,25 +10,24 @@ from diffnotes import claims
 
 
 class ClaimLedger(SphinxDirective):
-    """Two tables: the items with a verdict and what was measured, and those that nobody has examined yet."""
+    """A table of the items with a verdict and what was measured for each group, and the items that nobody has examined yet."""
 
     def run(self):
         book = Path(self.env.srcdir) / "book"
         for notebook in book.glob("*.ipynb"):
             self.env.note_dependency(str(notebook))
-        rows = claims.ledger(book)
-        done = [(item, verdict) for item, verdict in rows if verdict]
-        still_open = [item for item, verdict in rows if not verdict]
-        ours = sum(item.ours for item, _ in rows)
-        examined = sum(not item.ours for item, _ in done)
-        lines = [f"{examined} of the paper's {len(rows) - ours} items have a verdict so far. "
-                 "Statements of this book stand last.", "",
-                 *table("examined", "15 30 17 38", ["Item", "What it says", "Verdict", "What was measured"], [
-                     [f"[{item.name}](/book/{item.chapter}.ipynb) <br><small>{item.place}</small>", item.says,
-                      f"{verdict.badge()} <br><small>{verdict.evidence}</small>", verdict.measured()] for item, verdict in done]),
-                 "", f"{len(still_open)} items are not examined yet.", "",
-                 *table("open", "30 70", ["Item", "What it says"], [
-                     [f"{item.name} <br><small>{item.place}</small>", item.says] for item in still_open])]
+        rows, lines = claims.ledger(book), []
+        for group in claims.GROUPS:
+            members = [(item, verdict) for item, verdict in rows if item.group == group]
+            done = [(item, verdict) for item, verdict in members if verdict]
+            still_open = [item for item, verdict in members if not verdict]
+            lines += [f"**{group.capitalize()}**: {len(done)} of {len(members)} items have a verdict.", "",
+                      *table("examined", "15 30 17 38", ["Item", "What it says", "Verdict", "What was measured"], [
+                          [f"[{item.name}](/book/{item.chapter}.ipynb) <br><small>{item.place}</small>", item.says,
+                           f"{verdict.badge()} <br><small>{verdict.evidence}</small>", verdict.measured()] for item, verdict in done]), ""]
+            if still_open:
+                lines += ["Not examined yet:", "", *table("open", "30 70", ["Item", "What it says"], [
+                    [f"{item.name} <br><small>{item.place}</small>", item.says] for item in still_open]), ""]
         container = nodes.container()
         self.state.nested_parse(StringList(lines, "claim-ledger"), self.content_offset, container)
         return container.children
