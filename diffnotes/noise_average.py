@@ -25,7 +25,7 @@ from .mixtures import DiffusedMixture
 
 
 def denoising_statistics(features: RandomFeatures, p: DiffusedMixture, t: float, *, terms: int = 20) -> Statistics:
-    """B, C and S = d of the denoising loss at time t > 0 with weight std(t)^2, for a mixture of isotropic Gaussians or a data set.
+    """B, C and S = d of the denoising loss at time t > 0 with weight std(t)^2, for isotropic Gaussian mixtures or a data set.
 
     For a data set x [n, d] take ``p = GaussianMixture.empirical(x).diffused(sde)``: an average over all noise, not over draws.
 

@@ -15,7 +15,8 @@ import json
 import re
 
 BOX = re.compile(
-    r"^> \*\*(?P<title>(?P<kind>Statement|Theorem|Lemma|Corollary|Proposition|Definition|Remark|Assumption|Equation|Figure|Exercise)s?\b"
+    r"^> \*\*(?P<title>(?P<kind>Statement|Theorem|Lemma|Corollary|Proposition|Definition|Remark|Assumption|Equation|Figure"
+    r"|Exercise)s?\b"
     r"[^*]*?)\.?\*\*"
     r"(?: *<a id=\"(?P<name>[\w-]+)\"></a>)? *(?P<first>.*)$")
 ANCHOR = re.compile(r"^<a id=\"([\w-]+)\"></a>[ ]*$", re.M)
