@@ -7,6 +7,7 @@ have no values, only shapes, dtypes and devices are checked.
 
 import math
 import numbers
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -38,6 +39,27 @@ def integer(name: str, value, low: int = 1) -> int:
     return int(value)
 
 
+def instance(name: str, value, kind, allowed: str = ""):
+    """An object of a class."""
+    if not isinstance(value, kind):
+        fail(name, type(value).__name__, allowed or f"a {kind.__name__}")
+    return value
+
+
+def function(name: str, value):
+    """Something that can be called."""
+    if not callable(value):
+        fail(name, type(value).__name__, "a function")
+    return value
+
+
+def sequence(name: str, value) -> list:
+    """The entries of a list, tuple, array or the like; not of a string."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        fail(name, type(value).__name__, "a list")
+    return list(value)
+
+
 def generator(name: str, value):
     """A ``numpy.random.Generator`` or a ``torch.Generator``: randomness is always explicit."""
     if not isinstance(value, (np.random.Generator, torch.Generator)):
@@ -47,14 +69,16 @@ def generator(name: str, value):
 
 def generators(name: str, values) -> list:
     """At least one random generator, all different objects: shared ones would make replicas depend on each other."""
-    values = [generator(name, value) for value in values]
+    values = [generator(name, value) for value in sequence(name, values)]
     if not values or len({id(value) for value in values}) < len(values):
         fail(name, f"{len(values)} generators, {len({id(value) for value in values})} different", "at least one, all different")
     return values
 
 
 def tensor(name: str, value, shape: tuple | None = None, like: Tensor | None = None, finite: bool = True) -> Tensor:
-    """A finite float tensor of the given shape, on the device and with the dtype of ``like``; with ``finite=False`` any entries.
+    """A float tensor of the given shape, on the device and with the dtype of ``like``, whose squares are finite.
+
+    With ``finite=False`` it may have any entries.
 
     Numbers, lists and NumPy arrays become tensors with the dtype and device of ``like``
     (float64 on the CPU without it).  ``shape`` holds an int for a fixed size, a string for a
@@ -78,7 +102,8 @@ def tensor(name: str, value, shape: tuple | None = None, like: Tensor | None = N
     if shape is not None and not _fits(value.shape, shape):
         fail(name, f"shape {tuple(value.shape)}", f"shape {_show(shape)}")
     if finite:
-        holds(name, torch.isfinite(value), "finite entries (no NaN, no infinity)", value)
+        limit = torch.finfo(value.dtype).max ** 0.5
+        holds(name, value.abs() < limit, f"finite entries (no NaN, no infinity), below {limit:.0e} in size", value)
     return value
 
 
@@ -90,6 +115,13 @@ def holds(name: str, condition: Tensor, allowed: str, value: Tensor | None = Non
     if value is not None:
         given = f"{value.detach().expand(condition.shape)[~condition].flatten()[0].item():.6g}"
     fail(name, given, allowed)
+
+
+def with_values(name: str, value: Tensor) -> Tensor:
+    """A tensor whose entries are needed here."""
+    if value.device.type == "meta":
+        fail(name, "device meta", "a device on which tensors have values")
+    return value
 
 
 def times(name: str, value, low: float, high: float, like: Tensor | None = None) -> Tensor:

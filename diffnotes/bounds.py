@@ -29,14 +29,14 @@ def lyapunov(flow: GradientFlow, tau: Tensor, comparison: Tensor) -> Tensor:
 
     It never increases along the flow, for any comparison [d, m].  Source: proof of Lemma 4.
     """
-    tau = check.training_times("tau", tau, like=flow.theta0)
+    tau, comparison = _times(tau, flow), _parameter(comparison, flow)
     distance = torch.linalg.matrix_norm(flow.theta(tau) - comparison)
     return tau * (flow.loss(tau) - flow.statistics.loss(comparison)) + distance**2 / 2
 
 
 def optimisation_bound(flow: GradientFlow, tau: Tensor, comparison: Tensor) -> Tensor:
     """L~(comparison) + ||Theta_0 - comparison||_F^2 / (2 tau), an upper bound of L~(Theta(tau)).  Lemma 4 with its constant."""
-    tau = _positive(tau, flow)
+    tau, comparison = _positive(tau, flow), _parameter(comparison, flow)
     distance = torch.linalg.matrix_norm(flow.theta0 - comparison)
     return flow.statistics.loss(comparison) + distance**2 / (2 * tau)
 
@@ -47,7 +47,8 @@ def ridge_bound(flow: GradientFlow, tau: Tensor) -> Tensor:
     It equals L* + sum_k b_k ||(Theta* - Theta_0) q_k||^2 / (1 + 4 tau b_k), and is Lemma 4's bound at time 2 tau with the
     best comparison.  Proof: e^y >= 1 + y in each eigendirection.
     """
-    return flow.minimum() + ridge_excess(flow, _positive(tau, flow))
+    excess = ridge_excess(flow, _positive(tau, flow))
+    return flow.minimum() + excess
 
 
 def ridge_excess(flow: GradientFlow, tau: Tensor) -> Tensor:
@@ -55,7 +56,7 @@ def ridge_excess(flow: GradientFlow, tau: Tensor) -> Tensor:
 
     At least the excess loss L~(Theta(tau)) - L* of the flow; equal to it at tau = 0.
     """
-    tau = check.training_times("tau", tau, like=flow.theta0)[..., None]
+    tau = _times(tau, flow)[..., None]
     b = flow.eigenvalues
     offset = ((flow.minimiser() - flow.theta0) @ flow._basis).square().sum(0)
     return (b * offset / (1 + 4 * tau * b)).sum(-1)
@@ -68,7 +69,7 @@ def power_law(x, y: Tensor) -> tuple[float, float]:
     """
     x, y = check.tensor("x", x, ("k",)), check.tensor("y", y, ("seeds", "k"))
     for name, value in (("x", x), ("y", y)):
-        check.holds(name, value > 0, "positive numbers", value)
+        check.holds(name, check.with_values(name, value) > 0, "positive numbers", value)
     if len(y) < 2 or len(x) < 2 or y.shape[1] != len(x):
         check.fail("y", f"shape {tuple(y.shape)}", f"at least 2 seeds, at least 2 points, one for each of the {len(x)} x")
     u, v = x.log() - x.log().mean(), y.log()
@@ -78,18 +79,26 @@ def power_law(x, y: Tensor) -> tuple[float, float]:
 
 def norm_bound(flow: GradientFlow, tau: Tensor) -> Tensor:
     """||Theta_0||_F + sqrt(tau L~(Theta_0)), an upper bound of ||Theta(tau)||_F.  Lemma 5 with its constant, flow in Theta."""
-    tau = check.training_times("tau", tau, like=flow.theta0)
+    tau = _times(tau, flow)
     return torch.linalg.matrix_norm(flow.theta0) + torch.sqrt(tau * flow.statistics.loss(flow.theta0))
 
 
 def norm_bound_printed(flow: GradientFlow, tau: Tensor) -> Tensor:
     """||Theta_0||_F + sqrt(tau L~(Theta_0) / m): the same with the factor 1/sqrt(m) that Lemma 5 prints.  Not a bound."""
-    tau = check.training_times("tau", tau, like=flow.theta0)
+    tau = _times(tau, flow)
     m = flow.theta0.shape[1]
     return torch.linalg.matrix_norm(flow.theta0) + torch.sqrt(tau * flow.statistics.loss(flow.theta0) / m)
 
 
+def _times(tau, flow: GradientFlow) -> Tensor:
+    return check.training_times("tau", tau, like=check.instance("flow", flow, GradientFlow).theta0)
+
+
+def _parameter(comparison, flow: GradientFlow) -> Tensor:
+    return check.tensor("comparison", comparison, tuple(flow.theta0.shape), like=flow.theta0)
+
+
 def _positive(tau, flow: GradientFlow) -> Tensor:
-    tau = check.tensor("tau", tau, like=flow.theta0)
+    tau = _times(tau, flow)
     check.holds("tau", tau > 0, "training times tau > 0", tau)
     return tau

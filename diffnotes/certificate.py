@@ -26,7 +26,7 @@ from . import _checks as check
 from .bounds import ridge_excess
 from .features import RandomFeatures, cosine_embedding
 from .flow import GradientFlow, Statistics
-from .quadrature import time_nodes
+from .quadrature import time_nodes, weight_at
 from .sde import LinearSDE
 
 
@@ -58,10 +58,8 @@ def certificate(flow: GradientFlow, data: Statistics, tau, *, kl_factor: float =
 
     The integral of ``drive`` is done by Gauss-Legendre rules on intervals that double; its relative error is below 1e-9.
     """
-    if not isinstance(flow, GradientFlow):
-        check.fail("flow", type(flow).__name__, "a GradientFlow")
-    if not isinstance(data, Statistics):
-        check.fail("data", type(data).__name__, "the Statistics of a data set")
+    check.instance("flow", flow, GradientFlow)
+    check.instance("data", data, Statistics, "the Statistics of a data set")
     check.tensor("data.C", data.C, tuple(flow.theta0.shape), like=flow.theta0)
     kl_factor, prior_kl = check.number("kl_factor", kl_factor, 0.0), check.number("prior_kl", prior_kl, 0.0)
     tau = check.training_times("tau", tau, like=flow.theta0)
@@ -96,6 +94,7 @@ class SampleBound:
 
     def loss(self, flow: GradientFlow) -> Tensor:
         """The bound on the loss of the empirical flow at the stopping time, a scalar; ``flow`` must start at zero."""
+        check.instance("flow", flow, GradientFlow)
         check.holds("flow.theta0", flow.theta0 == 0, "zero", flow.theta0)
         return flow.minimum() + (1.75 * ridge_excess(flow, self.tau).sqrt() + math.sqrt(2 * self.tau) * self.gamma) ** 2
 
@@ -107,12 +106,14 @@ def sample_bound(features: RandomFeatures, sde: LinearSDE, weighting, t_min: flo
     K = E_t lambda [max(r radius, |e|_inf)^2 + r^2 v^2], Lambda = E_t lambda, omega^2 = ||W||_F^2 / m,
     q = 1 + sqrt(log(2/delta) / 2).  ``weighting`` is lambda as a function of t.
     """
+    check.instance("features", features, RandomFeatures)
+    check.instance("sde", sde, LinearSDE)
     radius, n = check.number("radius", radius, 0.0), check.integer("n", n)
     delta = check.number("delta", delta, 0.0, 1.0, open_low=True, open_high=True)
     size = features.W.abs().sum(1) + features.U.abs().sum(1)
     check.holds("features", size <= 1 + 1e-6, "rows (w_i, u_i) of l1 norm at most one", size)
     t, dt = time_nodes(t_min, sde.T, 256)
-    weight = weighting(t) * dt / (sde.T - t_min)
+    weight = weight_at(weighting, t) * dt / (sde.T - t_min)
     embedding = cosine_embedding(t, features.T, features.U.shape[1]).abs().amax(1)
     K = float((weight * (torch.maximum(sde.scale(t) * radius, embedding) ** 2 + sde.std(t) ** 2)).sum())
     omega = float((features.W.square().sum() / features.width).sqrt())
@@ -126,7 +127,7 @@ def _running_integral(f, tau: Tensor, fastest: Tensor) -> Tensor:
 
     f is a sum of exponentials with rates up to 4 ``fastest``.
     """
-    if tau.device.type == "meta":
+    if tau.device.type == "meta" or not tau.numel():
         return torch.empty_like(tau)
     first, last = 0.1 / max(float(fastest), 1e-300), float(tau.max())
     pieces = max(0, math.ceil(math.log2(max(last, 1e-300) / first))) + 1

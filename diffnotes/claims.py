@@ -25,7 +25,8 @@ MIME = "application/vnd.diffnotes.claim+json"  # beside text/plain in a cell's o
 class Item:
     """One statement: its id, name and place in its source, what it says in our words, the chapter that treats it.
 
-    ``group`` tells the paper's items from those of this book and of the literature beyond the paper.
+    ``group`` tells the paper's items from those of this book and of the literature beyond the paper; ``why`` says in a sentence
+    why an item does not hold.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Item:
     says: str
     chapter: str
     group: str = "the paper"
+    why: str = ""
 
 
 @dataclass(frozen=True)

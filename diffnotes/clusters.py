@@ -61,7 +61,7 @@ class Clusters:
         import networkx  # which torch brings along
 
         _kind(kind)
-        among = [check.integer("among", k, 0) for k in torch.as_tensor(among).tolist()]
+        among = [check.integer("among", k, 0) for k in check.sequence("among", among)]
         if not among or len(among) % 2 or len(set(among)) < len(among) or max(among) >= len(self.centre):
             check.fail("among", among, f"an even number of different clusters below {len(self.centre)}")
         graph = networkx.Graph()
@@ -73,6 +73,9 @@ class Clusters:
     def draw(self, clusters, n: int, generator) -> Tensor:
         """Indices of n points each of the given clusters, at random without replacement: int64 [len(clusters) n]."""
         n, parts = check.integer("n", n), []
+        clusters = [check.integer("clusters", k, 0) for k in check.sequence("clusters", clusters)]
+        if not clusters or max(clusters) >= len(self.centre):
+            check.fail("clusters", clusters, f"at least one of 0, ..., {len(self.centre) - 1}")
         for k in clusters:
             members = (self.label == k).nonzero()[:, 0]
             if len(members) < n:
@@ -92,8 +95,8 @@ def kmeans(x: Tensor, k: int, seed: int, *, points: Tensor | None = None, restar
         from sklearn.cluster import KMeans
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("kmeans needs the package scikit-learn; pip install scikit-learn") from error
-    x = check.tensor("x", x, ("n", "d"))
-    points = x if points is None else check.tensor("points", points, (len(x), "d'"))
+    x = check.with_values("x", check.tensor("x", x, ("n", "d")))
+    points = x if points is None else check.with_values("points", check.tensor("points", points, (len(x), "d'")))
     k, restarts, seed = check.integer("k", k), check.integer("restarts", restarts), check.integer("seed", seed, 0)
     if k > len(points):
         check.fail("k", k, f"at most {len(points)}, the number of points")
@@ -101,6 +104,7 @@ def kmeans(x: Tensor, k: int, seed: int, *, points: Tensor | None = None, restar
     label = torch.as_tensor(fitted.labels_, dtype=torch.int64, device=x.device)
     one_hot = torch.nn.functional.one_hot(label, k).to(x.dtype)
     size = one_hot.sum(0)
+    check.holds("points", size > 0, f"at least {k} different points, one for each cluster", size)
     centre = one_hot.mT @ x / size[:, None]
     return Clusters(label, centre, one_hot.mT @ (x - centre[label]).square().sum(1) / size)
 

@@ -84,19 +84,23 @@ class Scaling:
     @classmethod
     def none(cls, d: int, **kind) -> "Scaling":
         """z = x."""
+        d = check.integer("d", d)
         return cls(torch.zeros(d, **kind), torch.ones(d, **kind))
 
     def __call__(self, x: Tensor) -> Tensor:
         """z for x [*b, d]."""
-        return (x - self.mean) / self.std
+        return (self._checked("x", x) - self.mean) / self.std
 
     def inverse(self, z: Tensor) -> Tensor:
         """x for z [*b, d]."""
-        return self.mean + self.std * z
+        return self.mean + self.std * self._checked("z", z)
 
     def log_prob(self, log_prob_z: Tensor) -> Tensor:
         """log-density of x from that of z, by the change of variables: log p(x) = log p(z) - sum of log std."""
-        return log_prob_z - self.std.log().sum()
+        return check.tensor("log_prob_z", log_prob_z, like=self.mean) - self.std.log().sum()
+
+    def _checked(self, name, value):
+        return check.tensor(name, value, (..., len(self.mean)), like=self.mean)
 
 
 def _read(path: Path, source: str):

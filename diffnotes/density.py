@@ -15,6 +15,7 @@ def kl_grid(p: Tensor, q: Tensor, dx, tolerance: float = 1e-3) -> Tensor:
     does not cover the density, or it is not a density.  Cells with less than 1e-18 of the mass of p are left out,
     since there q may underflow; elsewhere the result is infinite where q vanishes and p does not.
     """
+    tolerance = check.number("tolerance", tolerance, 0.0)
     p = check.tensor("p", p, (..., "N"))
     q = check.tensor("q", q, (..., p.shape[-1]), like=p)
     dx = check.tensor("dx", dx, like=p)
@@ -95,7 +96,8 @@ def _integrated(score, x, t, finite=True):
     """The score at x [N] and its integral from the first point, both [*b, N]."""
     x = check.tensor("x", x, ("N",))
     check.holds("x", x.diff() > 0, "increasing points", x[1:])
-    slope = check.tensor("score(x, t)", score(x[:, None], t), (..., len(x), 1), like=x, finite=finite)[..., 0]
+    value = check.function("score", score)(x[:, None], t)
+    slope = check.tensor("score(x, t)", value, (..., len(x), 1), like=x, finite=finite)[..., 0]
     return slope, torch.cat([torch.zeros_like(slope[..., :1]), torch.cumulative_trapezoid(slope, x, dim=-1)], -1)
 
 

@@ -22,6 +22,11 @@ def cosine_embedding(t: Tensor, T: float, size: int) -> Tensor:
 
     The paper asks only that e be bounded.  The square root spends resolution where scores change fastest, near t = 0.
     """
+    t = check.times("t", t, 0.0, check.number("T", T, 0.0, open_low=True))
+    return _embedding(t, T, check.integer("size", size))
+
+
+def _embedding(t, T, size):
     frequency = torch.arange(size, dtype=t.dtype, device=t.device) * math.pi
     return torch.cos(torch.sqrt(t / T)[..., None] * frequency)
 
@@ -73,4 +78,4 @@ class RandomFeatures:
         return lambda x, t: self(x, t) @ theta.mT
 
     def _bias(self, t: Tensor) -> Tensor:
-        return cosine_embedding(t, self.T, self.U.shape[1]) @ self.U.mT
+        return _embedding(t, self.T, self.U.shape[1]) @ self.U.mT

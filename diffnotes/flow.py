@@ -33,7 +33,8 @@ class Statistics:
     S: Tensor
 
     def __post_init__(self):
-        check.tensor("B", self.B, ("m", self.B.shape[-1]))
+        check.tensor("B", self.B, ("m", "m"))
+        check.tensor("B", self.B, (len(self.B), len(self.B)))
         check.tensor("C", self.C, ("d", self.B.shape[0]), like=self.B)
         check.tensor("S", self.S, (), like=self.B)
         scale = self.B.diagonal().abs().amax()
@@ -53,6 +54,8 @@ class Statistics:
 
 def statistics(features: RandomFeatures, nodes: Nodes) -> Statistics:
     """B, C and S of ``features`` on ``nodes``: those of p_t for the population, of an empirical mixture for a data set."""
+    check.instance("features", features, RandomFeatures)
+    check.instance("nodes", nodes, Nodes)
     m, d = features.width, features.d
     kind = dict(dtype=nodes.x.dtype, device=nodes.x.device)
     B, C = torch.zeros(m, m, **kind), torch.zeros(d, m, **kind)
@@ -76,9 +79,7 @@ class GradientFlow:
     eigenvalues: Tensor
 
     def __init__(self, statistics: Statistics, theta0: Tensor | None = None):
-        if not isinstance(statistics, Statistics):
-            check.fail("statistics", type(statistics).__name__, "a Statistics")
-        self.statistics = statistics
+        self.statistics = check.instance("statistics", statistics, Statistics)
         if theta0 is None:
             theta0 = torch.zeros_like(statistics.C)
         self.theta0 = check.tensor("theta0", theta0, tuple(statistics.C.shape), like=statistics.B)
@@ -129,6 +130,7 @@ def gradient_descent(statistics: Statistics, theta0: Tensor, step: float, n_step
 
     Stable for step < 1 / max eigenvalue of B.  Here to be compared with; the flow needs no steps.
     """
+    check.instance("statistics", statistics, Statistics)
     step = check.number("step", step, 0.0, open_low=True)
     theta = check.tensor("theta0", theta0, tuple(statistics.C.shape), like=statistics.B)
     shrink, push = 2 * step * statistics.B, 2 * step * statistics.C

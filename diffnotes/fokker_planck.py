@@ -57,6 +57,8 @@ def reverse_sde_density(score, sde: LinearSDE, x: Tensor, t: Tensor, prior: Tens
     Returns: densities [*b, N] with mass one.
     Raises: ``ValueError`` for a grid that does not hold the mass, or steps too long.
     """
+    check.instance("sde", sde, LinearSDE)
+    check.function("score", score)
     x = check.tensor("x", x, ("N",))
     if len(x) < 3:
         check.fail("x", f"{len(x)} points", "at least 3")
@@ -89,11 +91,8 @@ def _backward_euler(score, sde, x, width, t, prior, edge_mass):
     density = None
     for t_now, t_next in pairwise(t):
         middle = (t_now + t_next) / 2
-        learned = score(faces, middle)
-        if learned.ndim < 2 or learned.shape[-2:] != faces.shape:
-            check.fail("score(x, t)", f"shape {tuple(learned.shape)}", f"shape [..., {len(faces)}, 1]")
-        batch = learned.shape[:-2]
-        learned = check.tensor("score(x, t)", learned, like=x).reshape(-1, len(faces)).mT  # [N-1, B]
+        learned = check.tensor("score(x, t)", score(faces, middle), (..., *faces.shape), like=x)
+        batch, learned = learned.shape[:-2], learned.reshape(-1, len(faces)).mT  # [N-1, B]
         if density is None:
             density = prior[:, None].expand(-1, learned.shape[1]).contiguous()
         drift = -sde.drift_rate(middle) * faces + sde.diffusion(middle) ** 2 * learned

@@ -28,7 +28,8 @@ def mean_interval(values, confidence: float = 0.95) -> Interval:
         from scipy.stats import t
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("mean_interval needs the package scipy; pip install scipy") from error
-    values = check.tensor("values", torch.as_tensor(values, dtype=torch.float64), ("n",))
+    values = values.double() if isinstance(values, torch.Tensor) and not values.is_complex() else values
+    values = check.with_values("values", check.tensor("values", values, ("n",)))
     confidence = check.number("confidence", confidence, 0.0, 1.0, open_low=True, open_high=True)
     n = len(values)
     if n < 2:

@@ -131,7 +131,7 @@ class GaussianMixture:
         rows = max(1, _CHUNK // self.means.numel())
         parts = [self._chunk(what, *piece) for piece in zip(flat.split(rows), scale.split(rows), std.split(rows), strict=True)]
         out = torch.cat(parts)
-        return out.reshape(*x.shape[:-1], *out.shape[1:])
+        return out.reshape(x.shape[:-1] + out.shape[1:])
 
     def _chunk(self, what, x, scale, std) -> Tensor:
         variance = scale[:, None, None] ** 2 * self._variances + std[:, None, None] ** 2  # [b, k or 1, d]
@@ -160,11 +160,8 @@ class DiffusedMixture:
     """The marginals p_t of a mixture under a linear SDE; t is a number or one time for each point."""
 
     def __init__(self, mixture: GaussianMixture, sde: LinearSDE):
-        if not isinstance(mixture, GaussianMixture):
-            check.fail("mixture", type(mixture).__name__, "a GaussianMixture")
-        if not isinstance(sde, LinearSDE):
-            check.fail("sde", type(sde).__name__, "a LinearSDE such as VE, OU or VP")
-        self.mixture, self.sde = mixture, sde
+        self.mixture = check.instance("mixture", mixture, GaussianMixture)
+        self.sde = check.instance("sde", sde, LinearSDE)
 
     def log_prob(self, x: Tensor, t) -> Tensor:
         """log p_t(x) for x [*b, d], t [*b] or a number: [*b]."""
@@ -192,7 +189,7 @@ class DiffusedMixture:
     def half_width(self, t, deviations: float = 7.0) -> Tensor:
         """A radius R(t), shape of t: every component of p_t lies in [-R, R]^d up to ``deviations`` standard deviations."""
         deviations = check.number("deviations", deviations, 0.0, open_low=True)
-        t = check.times("t", t, 0.0, self.sde.T).to(self.mixture.means)
+        t = check.times("t", t, 0.0, self.sde.T, like=self.mixture.means)
         scale, std = self.sde.scale(t)[..., None], self.sde.std(t)[..., None]
         reach = self.mixture.means.abs().amax(-1)
         spread = torch.sqrt(scale**2 * self.mixture._variances.amax(-1) + std**2)

@@ -35,8 +35,7 @@ class SwishNet:
     def __init__(self, theta: Tensor, omega: Tensor, sde: LinearSDE, output_scale=16.0):
         self.omega = check.tensor("omega", omega, ("R", "F"))
         self.theta = check.tensor("theta", theta, (len(self.omega), "P"), like=self.omega, finite=False)
-        if not isinstance(sde, LinearSDE):
-            check.fail("sde", type(sde).__name__, "a LinearSDE such as VE")
+        check.instance("sde", sde, LinearSDE)
         scale = check.tensor("output_scale", output_scale, like=self.omega)
         check.holds("output_scale", scale > 0, "numbers > 0", scale)
         if scale.ndim and scale.shape != self.theta.shape[:1]:
@@ -79,6 +78,8 @@ class SwishNet:
 
     def to(self, dtype) -> "SwishNet":
         """The same networks in another precision."""
+        if dtype not in (torch.float32, torch.float64):
+            check.fail("dtype", repr(dtype), "torch.float32 or torch.float64")
         return SwishNet(self.theta.to(dtype), self.omega.to(dtype), self.sde, self.output_scale.to(dtype))
 
     def finite(self) -> Tensor:

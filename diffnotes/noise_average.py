@@ -36,8 +36,7 @@ def denoising_statistics(features: RandomFeatures, p: DiffusedMixture, t: float,
             |g_ij|^terms / (5 terms (terms - 1) (1 - |g_ij|)) by Cramer's inequality; the diagonal is exact, and B is
             positive semi-definite for any number of terms.
     """
-    if not isinstance(features, RandomFeatures):
-        check.fail("features", type(features).__name__, "a RandomFeatures")
+    check.instance("features", features, RandomFeatures)
     if not isinstance(p, DiffusedMixture) or p.mixture._basis is not None:
         check.fail("p", type(p).__name__, "the DiffusedMixture of isotropic components")
     check.tensor("p.mixture.means", p.mixture.means, ("k", features.d), like=features.W)

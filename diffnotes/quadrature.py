@@ -25,6 +25,12 @@ class Nodes:
     weight: Tensor
     score: Tensor
 
+    def __post_init__(self):
+        x = check.tensor("x", self.x, ("N", "d"))
+        for name in ("t", "weight"):
+            check.tensor(name, getattr(self, name), (len(x),), like=x)
+        check.tensor("score", self.score, tuple(x.shape), like=x)
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -34,8 +40,14 @@ class Grid:
     t: Tensor
     volume: Tensor
 
+    def __post_init__(self):
+        x = check.tensor("x", self.x, ("N", 1))
+        for name in ("t", "volume"):
+            check.tensor(name, getattr(self, name), (len(x),), like=x)
+
     def weighted(self, p: DiffusedMixture) -> Nodes:
         """The nodes for the marginals p_t.  One grid serves the population and all its data sets."""
+        check.instance("p", p, DiffusedMixture)
         log_prob, score = p.log_prob_and_score(self.x, self.t)
         return Nodes(self.x, self.t, self.volume * log_prob.exp(), score)
 
@@ -57,6 +69,7 @@ def line_grid(p: DiffusedMixture, weighting, t_min: float, n_t: int = 128, n_x: 
     ``lambda t: sde.diffusion(t)**2`` the likelihood weighting of Lemma 2.  The ReLU kinks make the error
     O(1/n_x^2); the exact statements about gradient flow hold for the discretised loss itself.
     """
+    check.instance("p", p, DiffusedMixture)
     if p.mixture.d != 1:
         check.fail("p", f"a density in d = {p.mixture.d}", "d = 1 (use sampled_nodes for d > 1)")
     n_x = check.integer("n_x", n_x, 3)
@@ -67,12 +80,13 @@ def line_grid(p: DiffusedMixture, weighting, t_min: float, n_t: int = 128, n_x: 
     x = radius[:, None] * unit
     dx = (2 * radius / (n_x - 1))[:, None].expand_as(x).clone()
     dx[:, [0, -1]] /= 2
-    volume = (_weight(weighting, t) * dt / (p.sde.T - t_min))[:, None] * dx
+    volume = (weight_at(weighting, t) * dt / (p.sde.T - t_min))[:, None] * dx
     return Grid(x.reshape(-1, 1), t[:, None].expand_as(x).reshape(-1), volume.reshape(-1))
 
 
 def sampled_nodes(p: DiffusedMixture, weighting, t_min: float, n: int, generator) -> Nodes:
     """n Monte Carlo nodes in any dimension: t stratified on [t_min, T], x ~ p_t.  The error is O(n^{-1/2})."""
+    check.instance("p", p, DiffusedMixture)
     n = check.integer("n", n)
     t_min = check.number("t_min", t_min, 0.0, p.sde.T, open_low=True, open_high=True)
     like = p.mixture.means
@@ -81,10 +95,11 @@ def sampled_nodes(p: DiffusedMixture, weighting, t_min: float, n: int, generator
     t = t_min + (p.sde.T - t_min) * (torch.arange(n, **kind) + offset) / n
     x0 = p.mixture.sample(n, generator)
     x = p.sde.perturb(x0, t, rng.normal(generator, tuple(x0.shape), **kind))
-    return Nodes(x, t, _weight(weighting, t) / n, p.score(x, t))
+    return Nodes(x, t, weight_at(weighting, t) / n, p.score(x, t))
 
 
-def _weight(weighting, t: Tensor) -> Tensor:
-    value = check.tensor("weighting", weighting(t), tuple(t.shape), like=t)
+def weight_at(weighting, t: Tensor) -> Tensor:
+    """The loss weight lambda at the times t [n], checked: [n]."""
+    value = check.tensor("weighting", check.function("weighting", weighting)(t), tuple(t.shape), like=t)
     check.holds("weighting", value >= 0, "a function of t with values >= 0", value)
     return value

@@ -36,6 +36,7 @@ def permutation(generator, n: int, *, device=None) -> Tensor:
 
 def _draw(numpy_name, torch_function, generator, shape, dtype, device) -> Tensor:
     check.generator("generator", generator)
+    shape = tuple(check.integer("shape", size, 0) for size in check.sequence("shape", shape))
     if isinstance(generator, np.random.Generator):
         noise = torch.from_numpy(np.asarray(getattr(generator, numpy_name)(shape)))
     else:

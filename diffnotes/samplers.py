@@ -55,6 +55,7 @@ def probability_flow(score, sde: LinearSDE, x: Tensor, t: Tensor) -> Tensor:
 
 def denoise(score, sde: LinearSDE, x: Tensor, t) -> Tensor:
     """Tweedie's formula, E[x(0) | x(t) = x] = (x + std(t)^2 s(x, t)) / r(t), for x [*b, d]: the last step of many samplers."""
+    check.instance("sde", sde, LinearSDE)
     x = check.tensor("x", x, (..., "d"))
     t = check.times("t", t, 0.0, sde.T, like=x)
     return (x + sde.std(t) ** 2 * _score(score, x, t)) / sde.scale(t)
@@ -95,11 +96,12 @@ def probability_flow_log_prob(score, sde: LinearSDE, x: Tensor, t: Tensor, prior
         second, divergence_second = field(x + step * first, after)
         x = x + step * (first + second) / 2
         total = total + step * (divergence_first + divergence_second) / 2
-    return check.tensor("prior_log_prob(x)", prior_log_prob(x), tuple(total.shape), like=total) + total
+    prior = check.function("prior_log_prob", prior_log_prob)(x)
+    return check.tensor("prior_log_prob(x)", prior, tuple(total.shape), like=total) + total
 
 
 def _score(score, x: Tensor, t) -> Tensor:
-    return check.tensor("score(x, t)", score(x, t), tuple(x.shape), like=x)
+    return check.tensor("score(x, t)", check.function("score", score)(x, t), tuple(x.shape), like=x)
 
 
 def _velocity(score, sde: LinearSDE, x: Tensor, t) -> Tensor:
@@ -108,6 +110,7 @@ def _velocity(score, sde: LinearSDE, x: Tensor, t) -> Tensor:
 
 def _start(x, t, sde: LinearSDE, direction: int = 0) -> tuple[Tensor, Tensor]:
     """The checked start and times; direction is -1 for decreasing times, 1 for increasing ones, 0 for either."""
+    check.instance("sde", sde, LinearSDE)
     x = check.tensor("x", x, (..., "d"))
     t = check.times("t", check.tensor("t", t, ("K+1",), like=x), 0.0, sde.T)
     steps = t.diff()

@@ -185,9 +185,8 @@ class Driftless(LinearSDE):
     """
 
     def __init__(self, inner: LinearSDE):
-        if not isinstance(inner, LinearSDE):
-            check.fail("inner", type(inner).__name__, "a LinearSDE such as OU or VP")
-        self.inner, self.T = inner, inner.T
+        self.inner = check.instance("inner", inner, LinearSDE)
+        self.T = inner.T
 
     def _drift_rate(self, t):
         return torch.zeros_like(t)

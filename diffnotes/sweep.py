@@ -31,9 +31,12 @@ def sweep(function, configurations, *, executor: Executor | None = None, cache=N
 
     The first exception is raised after the running calls end; what was finished stays in the cache.
     """
-    if not callable(function):
-        check.fail("function", type(function).__name__, "a callable")
-    configurations = list(configurations)
+    check.function("function", function)
+    configurations = check.sequence("configurations", configurations)
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        check.fail("executor", type(executor).__name__, "a concurrent.futures.Executor, or None")
+    if cache is not None and not isinstance(cache, (str, os.PathLike)):
+        check.fail("cache", type(cache).__name__, "the path of a folder, or None")
     keys = [_key(function, c) for c in configurations]
     if len(set(keys)) < len(keys):
         twice = next(c for i, c in enumerate(configurations) if keys[i] in keys[:i])

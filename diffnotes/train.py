@@ -29,7 +29,7 @@ class Adam:
 
     def __init__(self, rate, betas=(0.9, 0.999), epsilon: float = 1e-8):
         self.rate, self.epsilon = _rate(rate), check.number("epsilon", epsilon, 0.0, open_low=True)
-        self.betas = tuple(check.number("betas", beta, 0.0, 1.0, open_high=True) for beta in betas)
+        self.betas = tuple(check.number("betas", beta, 0.0, 1.0, open_high=True) for beta in check.sequence("betas", betas))
         self.steps, self.mean, self.square = 0, None, None
 
     def step(self, theta: Tensor, gradient: Tensor, epoch: int) -> None:
@@ -48,7 +48,8 @@ class Grouped:
     """Different optimisers for consecutive groups of replicas, so that they can share one loop; they do not meet."""
 
     def __init__(self, sizes, optimisers):
-        self.sizes, self.optimisers = [check.integer("sizes", size) for size in sizes], list(optimisers)
+        self.sizes = [check.integer("sizes", size) for size in check.sequence("sizes", sizes)]
+        self.optimisers = [_optimiser("optimisers", one) for one in check.sequence("optimisers", optimisers)]
         if len(self.sizes) != len(self.optimisers) or len({id(one) for one in self.optimisers}) < len(self.sizes):
             check.fail("optimisers", f"{len(self.optimisers)} for {len(self.sizes)} groups", "one of its own for each group")
 
@@ -94,6 +95,8 @@ def train(net: SwishNet, data, generators, optimiser, *, epochs: int, batch: int
 
     A replica whose parameters overflow goes on as NaN, and the others are not touched.
     """
+    check.instance("net", net, (SwishNet, UNet), "a SwishNet or a UNet")
+    _optimiser("optimiser", optimiser)
     epochs, batch = check.integer("epochs", epochs), check.integer("batch", batch)
     t_min = check.number("t_min", t_min, 0.0, net.sde.T, open_low=True, open_high=True)
     decay = check.number("decay", decay, 0.0, 1.0, open_high=True)
@@ -101,7 +104,7 @@ def train(net: SwishNet, data, generators, optimiser, *, epochs: int, batch: int
     if len(generators) != net.replicas:
         check.fail("generators", f"{len(generators)} of them", f"{net.replicas}, one for each replica")
     if not callable(data):
-        fixed = check.tensor("data", data, (net.replicas, "n", *net.event))
+        fixed = _data(data, net)
     samples = data if callable(data) else lambda epoch: fixed
     return _loop(net, samples, generators, optimiser, epochs, batch, t_min, decay, progress)
 
@@ -111,7 +114,7 @@ def _loop(net, data, generators, optimiser, epochs, batch, t_min, decay, progres
     net, average = net.with_theta(net.theta.clone()), net.theta.clone()
     hidden = {} if progress else {"disable": True}  # disable=False would override the environment variable
     for epoch in tqdm(range(1, epochs + 1), unit="epoch", **hidden):
-        x = check.tensor("data", data(epoch), (net.replicas, "n", *net.event)).to(**kind)
+        x = _data(data(epoch), net).to(**kind)
         n = x.shape[1]
         x = torch.stack([row[rng.permutation(g, n, device=x.device)] for row, g in zip(x, generators, strict=True)])
         t = t_min + (net.sde.T - t_min) * torch.stack([rng.uniform(g, (n,)) for g in generators]).to(**kind)
@@ -127,6 +130,19 @@ def _loop(net, data, generators, optimiser, epochs, batch, t_min, decay, progres
             average.lerp_(net.theta, 1 - decay)
             total += loss * ((part.stop - first) / n)
         yield Checkpoint(epoch, net.with_theta(net.theta.clone()), net.with_theta(average.clone()), total)
+
+
+def _data(data, net):
+    data = check.tensor("data", data, (net.replicas, "n", *net.event))
+    if data.device != net.theta.device:
+        check.fail("data", f"device {data.device}", f"device {net.theta.device}, where the network is")
+    return data
+
+
+def _optimiser(name, value):
+    if not callable(getattr(value, "step", None)):
+        check.fail(name, type(value).__name__, "SGD, Adam, Grouped, or an object with their method step")
+    return value
 
 
 def _rate(rate):

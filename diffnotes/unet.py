@@ -39,8 +39,7 @@ class UNet:
     def __init__(self, theta: Tensor, omega: Tensor, sde: LinearSDE, side: int, *, channels=(32, 64, 128, 256), patch: int = 1,
                  data_std: float | None = None):
         self.omega = check.tensor("omega", omega, ("R", "F"))
-        if not isinstance(sde, LinearSDE):
-            check.fail("sde", type(sde).__name__, "a LinearSDE such as VE")
+        check.instance("sde", sde, LinearSDE)
         self.sde, self.side, self.channels, self.patch = sde, *_sizes(side, channels, patch)
         self.data_std = None if data_std is None else check.number("data_std", data_std, 0.0, open_low=True)
         self._shapes = _shapes(self.channels, self.patch, 2 * self.omega.shape[1])
@@ -147,7 +146,7 @@ _GROUP = 4  # channels in a group of GroupNorm
 
 def _sizes(side, channels, patch):
     side, patch = check.integer("side", side), check.integer("patch", patch)
-    channels = tuple(check.integer("channels", c) for c in channels)
+    channels = tuple(check.integer("channels", c) for c in check.sequence("channels", channels))
     if side % patch:
         check.fail("patch", patch, f"a divisor of side = {side}")
     if not channels or any(c % _GROUP for c in channels):

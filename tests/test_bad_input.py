@@ -1,0 +1,275 @@
+"""Every argument of every public function, one after the other, with bad values in its place.
+
+Each call must raise a ``ValueError`` that begins with an argument's name and says what is allowed, or return a result
+without NaN.  Which bug this catches: an argument that is used before it is checked (another error, or an error that
+names nothing), and a NaN that goes through.
+"""
+
+import dataclasses
+import inspect
+import re
+
+import numpy as np
+import pytest
+import torch
+
+import diffnotes as dn
+from diffnotes import bounds
+
+F64 = torch.float64
+SDE = dn.OU(T=2.0)
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def calls():
+    """name: (function, its arguments), all valid; the name is that of the public object, a method after a dot."""
+    p = dn.GaussianMixture.two_modes(1.0).diffused(SDE)
+    plane = dn.GaussianMixture.two_modes(1.0, d=2).diffused(SDE)
+    data = dn.normal(rng(), (6, 2))
+    full = dn.GaussianMixture([0.5, 0.5], data[:2], torch.eye(2, dtype=F64).expand(2, 2, 2))
+    phi = dn.RandomFeatures.draw(4, 1, SDE.T, rng())
+    wide = dn.RandomFeatures.draw(4, 2, SDE.T, rng())
+    grid = dn.line_grid(p, SDE.std, 0.1, n_t=4, n_x=8)
+    nodes = grid.weighted(p)
+    statistics = dn.statistics(phi, nodes)
+    flow = dn.GradientFlow(statistics)
+    tau, comparison = torch.tensor([1.0, 2.0], dtype=F64), torch.ones(1, 4, dtype=F64)
+    line, down = torch.linspace(-8, 8, 41, dtype=F64), torch.tensor([2.0, 1.0, 0.5], dtype=F64)
+    prior = torch.exp(-(line**2) / 2) / (2 * np.pi) ** 0.5
+    net = dn.SwishNet.draw(3, dn.VE(), [rng(), rng()], dtype=F64)
+    unet = dn.UNet.draw(4, dn.VE(), [rng()], channels=(4, 4), frequencies=2, dtype=F64)
+    clusters = dn.kmeans(dn.normal(rng(), (40, 2)), 4, 0)
+    scaling = dn.Scaling.standardising(data)
+    bound = dn.sample_bound(phi, SDE, SDE.std, 0.1, radius=2.0, n=50, delta=0.1)
+    one, cov = torch.zeros(2, dtype=F64), torch.eye(2, dtype=F64)
+    x1 = torch.zeros(3, 1, dtype=F64)
+    images = dn.normal(rng(), (1, 3, 16))
+    checkpoint = dict(epochs=1, batch=2, progress=False)
+    return {
+        "VE": (dn.VE, dict(sigma=25.0, T=1.0)), "OU": (dn.OU, dict(rate=1.0, T=5.0)),
+        "VP": (dn.VP, dict(beta_min=0.1, beta_max=20.0, T=1.0)), "Driftless": (dn.Driftless, dict(inner=SDE)),
+        **{f"LinearSDE.{k}": (getattr(SDE, k), dict(t=tau)) for k in ("drift_rate", "diffusion", "scale", "std")},
+        "LinearSDE.drift": (SDE.drift, dict(x=data[:2], t=tau)),
+        "LinearSDE.perturb": (SDE.perturb, dict(x0=data[:2], t=tau, noise=data[2:4])),
+        "LinearSDE.kernel_score": (SDE.kernel_score, dict(x=data[:2], x0=data[2:4], t=tau)),
+        "LinearSDE.growth": (SDE.growth, {}),
+        "LinearSDE.geometric_times": (SDE.geometric_times, dict(std_min=0.1, steps=3)),
+        "GaussianMixture": (dn.GaussianMixture, dict(weights=full.weights, means=data[:2], covariances=torch.eye(2, dtype=F64).repeat(2, 1, 1))),
+        "GaussianMixture.isotropic": (dn.GaussianMixture.isotropic, dict(weights=full.weights, means=data[:2], std=tau)),
+        "GaussianMixture.two_modes": (dn.GaussianMixture.two_modes, dict(mu=1.0, weight=0.5, d=2)),
+        "GaussianMixture.normal": (dn.GaussianMixture.normal, dict(std=1.0, d=2)),
+        "GaussianMixture.empirical": (dn.GaussianMixture.empirical, dict(x=data)),
+        "GaussianMixture.mean": (full.mean, {}), "GaussianMixture.covariance": (full.covariance, {}),
+        "GaussianMixture.sample": (full.sample, dict(n=3, generator=rng())),
+        "GaussianMixture.log_prob": (full.log_prob, dict(x=data)), "GaussianMixture.score": (full.score, dict(x=data)),
+        "GaussianMixture.diffused": (full.diffused, dict(sde=SDE)),
+        "DiffusedMixture": (dn.DiffusedMixture, dict(mixture=full, sde=SDE)),
+        **{f"DiffusedMixture.{k}": (getattr(plane, k), dict(x=data[:2], t=tau)) for k in ("log_prob", "score", "log_prob_and_score", "divergence")},
+        "DiffusedMixture.sample": (plane.sample, dict(n=3, t=0.5, generator=rng())),
+        "DiffusedMixture.half_width": (plane.half_width, dict(t=tau, deviations=7.0)),
+        "RandomFeatures": (dn.RandomFeatures, dict(W=data[:4], U=data[:4], T=2.0)),
+        "RandomFeatures.draw": (dn.RandomFeatures.draw, dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
+        "RandomFeatures.__call__": (phi, dict(x=x1[:2], t=tau)),
+        "RandomFeatures.score": (phi.score, dict(theta=comparison)),
+        "cosine_embedding": (dn.cosine_embedding, dict(t=tau, T=2.0, size=3)),
+        "time_nodes": (dn.time_nodes, dict(t_min=0.1, T=2.0, n=4)),
+        "line_grid": (dn.line_grid, dict(p=p, weighting=SDE.std, t_min=0.1, n_t=4, n_x=8, deviations=7.0)),
+        "sampled_nodes": (dn.sampled_nodes, dict(p=plane, weighting=SDE.std, t_min=0.1, n=5, generator=rng())),
+        "Grid": (dn.Grid, dict(x=grid.x, t=grid.t, volume=grid.volume)), "Grid.weighted": (grid.weighted, dict(p=p)),
+        "Nodes": (dn.Nodes, dict(x=nodes.x, t=nodes.t, weight=nodes.weight, score=nodes.score)),
+        "statistics": (dn.statistics, dict(features=phi, nodes=nodes)),
+        "Statistics": (dn.Statistics, dict(B=statistics.B, C=statistics.C, S=statistics.S)),
+        "Statistics.loss": (statistics.loss, dict(theta=comparison)), "Statistics.gradient": (statistics.gradient, dict(theta=comparison)),
+        "GradientFlow": (dn.GradientFlow, dict(statistics=statistics, theta0=comparison)),
+        **{f"GradientFlow.{k}": (getattr(flow, k), dict(tau=tau)) for k in ("theta", "loss", "norm")},
+        "GradientFlow.minimiser": (flow.minimiser, {}), "GradientFlow.minimum": (flow.minimum, {}),
+        "gradient_descent": (dn.gradient_descent, dict(statistics=statistics, theta0=comparison, step=0.1, n_steps=2)),
+        "denoising_statistics": (dn.denoising_statistics, dict(features=wide, p=plane, t=0.5, terms=6)),
+        "bounds.gaussian_tail": (bounds.gaussian_tail, dict(delta=0.1)),
+        "bounds.gaussian_tail_union": (bounds.gaussian_tail_union, dict(delta=0.1, d=2)),
+        **{f"bounds.{k}": (getattr(bounds, k), dict(flow=flow, tau=tau, comparison=comparison)) for k in ("lyapunov", "optimisation_bound")},
+        **{f"bounds.{k}": (getattr(bounds, k), dict(flow=flow, tau=tau)) for k in ("ridge_bound", "ridge_excess", "norm_bound", "norm_bound_printed")},
+        "bounds.power_law": (bounds.power_law, dict(x=tau, y=torch.tensor([[1.0, 2.0], [1.1, 2.0]], dtype=F64))),
+        "certificate": (dn.certificate, dict(flow=flow, data=statistics, tau=tau, kl_factor=1.0, prior_kl=0.1)),
+        "sample_bound": (dn.sample_bound, dict(features=phi, sde=SDE, weighting=SDE.std, t_min=0.1, radius=2.0, n=50, delta=0.1)),
+        "SampleBound.loss": (bound.loss, dict(flow=flow)),
+        "kl_grid": (dn.kl_grid, dict(p=prior, q=prior.roll(1), dx=dn.cell_widths(line), tolerance=1e-3)),
+        "kl_monte_carlo": (dn.kl_monte_carlo, dict(log_p=line, log_q=line - 1)),
+        "bits_per_dim": (dn.bits_per_dim, dict(log_density=line, d=2, bin_width=0.1)),
+        "kl_gaussian": (dn.kl_gaussian, dict(mean_p=one, cov_p=cov, mean_q=one + 1, cov_q=2 * cov)),
+        "integrated_score_density": (dn.integrated_score_density, dict(score=p.score, x=line, t=0.5)),
+        "kl_on_points": (dn.kl_on_points, dict(score=p.score, log_p=-(line[::4] ** 2) / 2, x=line, t=0.5, every=4)),
+        "cell_widths": (dn.cell_widths, dict(x=line)),
+        "reverse_sde_density": (dn.reverse_sde_density, dict(score=p.score, sde=SDE, x=line, t=down, prior=prior, order=2, edge_mass=1e-3)),
+        "stretched_grid": (dn.stretched_grid, dict(reach=10.0, n=11, core=2.0)),
+        "denoise": (dn.denoise, dict(score=plane.score, sde=SDE, x=data, t=0.5)),
+        "probability_flow": (dn.probability_flow, dict(score=plane.score, sde=SDE, x=data, t=down)),
+        "probability_flow_log_prob": (dn.probability_flow_log_prob, dict(
+            score=plane.score, sde=SDE, x=data, t=down.flip(0), prior_log_prob=lambda x: -(x**2).sum(-1) / 2, probes=2, generator=rng())),
+        "reverse_sde": (dn.reverse_sde, dict(score=plane.score, sde=SDE, x=data, t=down, generator=rng(), corrector=1, snr=0.1)),
+        "mean_interval": (dn.mean_interval, dict(values=line, confidence=0.9)),
+        "normal": (dn.normal, dict(generator=rng(), shape=(2, 3))), "uniform": (dn.uniform, dict(generator=rng(), shape=(2, 3))),
+        "permutation": (dn.permutation, dict(generator=rng(), n=4)),
+        "denoising_loss": (dn.denoising_loss, dict(score=plane.score, sde=SDE, x0=data, t=0.5, noise=data)),
+        "gaussian_denoising_loss": (dn.gaussian_denoising_loss, dict(sde=SDE, x0=data, t=tau)),
+        "dequantise": (dn.dequantise, dict(levels=torch.zeros(2, 4, dtype=torch.uint8), generator=rng())),
+        "Scaling.standardising": (dn.Scaling.standardising, dict(x=data)), "Scaling.none": (dn.Scaling.none, dict(d=2)),
+        "Scaling.__call__": (scaling, dict(x=data)), "Scaling.inverse": (scaling.inverse, dict(z=data)),
+        "Scaling.log_prob": (scaling.log_prob, dict(log_prob_z=line)),
+        "principal_components": (dn.principal_components, dict(x=data, components=2)),
+        "kmeans": (dn.kmeans, dict(x=data, k=2, seed=0, points=data, restarts=1)),
+        "Clusters.pair": (clusters.pair, dict(kind="near", at_least=1)), "Clusters.large": (clusters.large, dict(at_least=1)),
+        "Clusters.matching": (clusters.matching, dict(kind="near", among=[0, 1, 2, 3])),
+        "Clusters.draw": (clusters.draw, dict(clusters=[0, 1], n=2, generator=rng())),
+        "SGD": (dn.SGD, dict(rate=0.1)), "Adam": (dn.Adam, dict(rate=0.1, betas=(0.9, 0.99), epsilon=1e-8)),
+        "Grouped": (dn.Grouped, dict(sizes=[1, 1], optimisers=[dn.SGD(0.1), dn.SGD(0.2)])),
+        "SwishNet": (dn.SwishNet, dict(theta=net.theta, omega=net.omega, sde=dn.VE(), output_scale=16.0)),
+        "SwishNet.draw": (dn.SwishNet.draw, dict(width=3, sde=dn.VE(), generators=[rng(), rng()], frequencies=2, frequency_std=30.0, output_scale=16.0)),
+        "SwishNet.with_theta": (net.with_theta, dict(theta=net.theta)), "SwishNet.finite": (net.finite, {}),
+        "SwishNet.to": (net.to, dict(dtype=torch.float32)),
+        "SwishNet.score": (net.score, dict(x=x1, t=0.5)),
+        "UNet": (dn.UNet, dict(theta=unet.theta, omega=unet.omega, sde=dn.VE(), side=4, channels=(4, 4), patch=1, data_std=0.5)),
+        "UNet.draw": (dn.UNet.draw, dict(side=4, sde=dn.VE(), generators=[rng()], channels=(4, 4), patch=1, data_std=0.5, frequencies=2, frequency_std=30.0)),
+        "UNet.with_theta": (unet.with_theta, dict(theta=unet.theta)), "UNet.score": (unet.score, dict(x=images[0], t=0.5)),
+        "train": (dn.train, dict(net=net, data=dn.normal(rng(), (2, 5)), generators=[rng(), rng()], optimiser=dn.SGD(1e-3), t_min=1e-3, decay=0.9, **checkpoint)),
+        "sweep": (dn.sweep, dict(function=max_of, configurations=[{"n": 1}], executor=None, cache=None, progress=False)),
+    }
+
+
+def max_of(n):
+    return n
+
+
+# Public, and not here: what they do not take is checked elsewhere, by the test named.
+ELSEWHERE = {
+    "beside": "test_records", "by_preset": "test_claims_and_chapters", "claim": "test_claims_and_chapters", "device": "test_claims_and_chapters",
+    "ledger": "test_claims_and_chapters", "registry": "test_claims_and_chapters", "precision": "test_claims_and_chapters",
+    "preset": "test_claims_and_chapters", "seeds": "test_claims_and_chapters", "start": "test_claims_and_chapters", "mnist": "test_data",
+    "plots": "test_claims_and_chapters", "LinearSDE": "has no arguments", "bounds": "its functions are here",
+    **dict.fromkeys(("Certificate", "SampleBound", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
+    **dict.fromkeys(("SGD.step", "Adam.step", "Grouped.step", "SwishNet.inputs", "SwishNet.output", "SwishNet.gradient", "UNet.inputs",
+                     "UNet.gradient"), "called by train, which checks"),
+}
+
+
+def bad_values(value):
+    """Values that should not pass silently in the place of a valid one, by its kind: (what, value) pairs."""
+    if isinstance(value, torch.Tensor):
+        if value.dtype == torch.uint8:
+            yield from (("float", value.double()), ("empty", value[:0]), ("too many dimensions", value[None, None]), ("string", "x"), ("None", None))
+            return
+        spoilt = value.clone().reshape(-1)
+        for what in (float("nan"), float("inf"), -float("inf")):
+            spoilt = value.clone()
+            spoilt.view(-1)[-1] = what
+            yield f"entry {what}", spoilt
+        if value.ndim:
+            yield "empty", value[:0]
+            yield "one dimension less", value[0]
+        yield "two dimensions more", value[None, None]
+        yield "one entry too many", torch.cat([value.reshape(-1), value.reshape(-1)[:1]])
+        yield "int64", value.long()
+        yield "complex", value.to(torch.complex128)
+        yield "bool", value > 0
+        yield "other float", value.to(torch.float32 if value.dtype == torch.float64 else torch.float64)
+        yield "meta device", value.to("meta")
+        yield "negative", -1 - value.abs()
+        yield "zero", torch.zeros_like(value)
+        yield "huge", value * 1e200
+        yield from (("string", "x"), ("None", None), ("object", object()), ("ragged", [[1.0], [1.0, 2.0]]))
+    elif isinstance(value, bool):
+        return
+    elif isinstance(value, int):
+        yield from ((repr(v), v) for v in (-1, 0, 1.5, True, "3", None, float("nan"), float("inf")))
+    elif isinstance(value, float):
+        yield from ((repr(v), v) for v in (float("nan"), float("inf"), -float("inf"), -1.0, 0.0, 1e300, 1e-300, "x", None, [1.0, 2.0], True, 1j))
+        yield "tensor with NaN", torch.tensor(float("nan"))
+    elif isinstance(value, np.random.Generator):
+        yield from ((repr(v), v) for v in (0, None, "x"))
+        yield "legacy", np.random.RandomState(0)
+    elif callable(value) and not isinstance(value, (type, dn.LinearSDE)) and not hasattr(value, "sample"):
+        yield from (("None", None), ("number", 3.0), ("returns None", lambda *a, **k: None), ("returns a string", lambda *a, **k: "x"))
+        yield "returns NaN", lambda *a, **k: value(*a, **k) * float("nan")
+        yield "returns another shape", lambda *a, **k: torch.as_tensor(value(*a, **k))[None, None, None]
+        yield "returns float32", lambda *a, **k: torch.as_tensor(value(*a, **k)).float()
+    elif isinstance(value, (list, tuple)):
+        yield from (("empty", []), ("None", None), ("number", 3), ("string", "x"), ("of strings", ["x"] * len(value)), ("of None", [None] * len(value)))
+    elif isinstance(value, str):
+        yield from ((repr(v), v) for v in ("", "nonsense", None, 3))
+    else:
+        yield from ((repr(v), v) for v in (None, 0, "x", [1.0]))
+
+
+def parts(result):
+    """All tensors, arrays and floats of a result."""
+    if isinstance(result, (torch.Tensor, np.ndarray, float)):
+        yield torch.as_tensor(result)
+    elif dataclasses.is_dataclass(result):
+        for field in dataclasses.fields(result):
+            yield from parts(getattr(result, field.name))
+    elif isinstance(result, (list, tuple)):
+        for entry in result:
+            yield from parts(entry)
+    elif isinstance(result, dict):
+        yield from parts(list(result.values()))
+
+
+def outcome(function, arguments):
+    """None if the call raised the package's error for one of its arguments or gave a result without NaN; else what happened."""
+    try:
+        result = function(**arguments)
+        if inspect.isgenerator(result):
+            result = list(result)
+    except ValueError as error:
+        named = re.match(r"^([\w.]+)(\([\w, ]*\)|\[[^\]]*\])?: got .*; allowed: ", str(error), re.S)
+        return None if named else f"ValueError without a name: {str(error)[:120]}"
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error)[:120]}"
+    for part in parts(result):
+        if part.device.type != "meta" and part.is_floating_point() and part.isnan().any():
+            return "a result with NaN"
+    return None
+
+
+def public():
+    """Names of everything public that can be called: functions, classes, and the methods that a class defines."""
+    for name in dn.__all__:
+        thing = getattr(dn, name)
+        yield name
+        if inspect.isclass(thing):
+            for key, entry in vars(thing).items():
+                entry = getattr(entry, "__func__", entry)
+                if inspect.isfunction(entry) and (key == "__call__" or not key.startswith("_")):
+                    yield f"{name}.{key}"
+    for key, entry in vars(bounds).items():
+        if inspect.isfunction(entry) and entry.__module__ == bounds.__name__ and not key.startswith("_"):
+            yield f"bounds.{key}"
+
+
+NAMES = sorted(calls())
+DOCUMENTED = {
+    ("kl_on_points", "score = returns NaN"): "a diverged replica's divergence is NaN, as its docstring says",
+    ("sweep", "function = returns NaN"): "the results are the caller's",
+}
+
+
+def test_everything_public_is_tried():
+    assert sorted(set(public()) - set(NAMES) - set(ELSEWHERE)) == []
+    assert sorted((set(NAMES) | set(ELSEWHERE)) - set(public())) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bad_values_are_refused_by_name_or_harmless(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where sweep puts a cache named "x"
+    function, valid = calls()[name]
+    assert outcome(function, valid) is None, f"the valid call: {outcome(function, valid)}"
+    faults = []
+    for argument, value in valid.items():
+        for what, bad in bad_values(value):
+            fault = outcome(function, valid | {argument: bad})
+            if fault and (name, f"{argument} = {what}") not in DOCUMENTED:
+                faults.append(f"{argument} = {what}: {fault}")
+    assert not faults, "\n" + "\n".join(faults)
