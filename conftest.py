@@ -5,4 +5,4 @@ import os
 # Chapters are stored and checked in one setting; kernels inherit it.
 os.environ.update(DIFFNOTES_PRESET="ci", DIFFNOTES_DEVICE="cpu", TQDM_DISABLE="1")
 
-pytest_plugins = ["tools.nbfigures"]
+pytest_plugins = ["tools.nbfigures", "tools.timing"]

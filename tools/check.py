@@ -1,14 +1,17 @@
 """Everything that must hold: ``python -m tools.check``.
 
 Builds the book, lints, runs the unit, book and browser tests, and executes every chapter through nbval with figures
-compared as pictures.  One worker for each core, one thread for each worker.
+compared as pictures.  One worker for each core, one thread for each worker.  With ``--record`` the run times and the date go into
+``book/checked.json``, from which the book's page *What was checked* is made.
 """
 
+import json
 import os
 import subprocess
 import sys
 
 from tools.build import ROOT, build
+from tools.timing import OUT
 
 
 def main() -> int:
@@ -21,7 +24,19 @@ def main() -> int:
         [*python, "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300", "-n", "2", "--dist", "loadfile",
          "-q", "book", "tests"],
     ]
-    return max(subprocess.run(command, cwd=ROOT, check=False).returncode for command in commands)
+    status = max(subprocess.run(command, cwd=ROOT, check=False).returncode for command in commands)
+    if "--record" in sys.argv[1:]:
+        record()
+    return status
+
+
+def record() -> None:
+    """Put the last check's times beside those of the other presets."""
+    page = ROOT / "book" / "checked.json"
+    kept = json.loads(page.read_text(encoding="utf-8")) | {"check": json.loads((ROOT / OUT).read_text(encoding="utf-8"))}
+    temporary = page.with_suffix(".tmp")
+    temporary.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(page)
 
 
 if __name__ == "__main__":
