@@ -53,8 +53,12 @@ class Statistics:
 
 
 def statistics(features: RandomFeatures, nodes: Nodes) -> Statistics:
-    """B, C and S of ``features`` on ``nodes``: those of p_t for the population, of an empirical mixture for a data set."""
-    check.instance("features", features, RandomFeatures)
+    """B, C and S of ``features`` on ``nodes``: those of p_t for the population, of an empirical mixture for a data set.
+
+    ``features`` may be any function (x [N, d], t [N]) -> [N, m] with the attributes ``width``, m, and ``d``.
+    """
+    if not (callable(features) and hasattr(features, "width") and hasattr(features, "d")):
+        check.fail("features", type(features).__name__, "RandomFeatures, or a function of x and t with a width and a d")
     check.instance("nodes", nodes, Nodes)
     m, d = features.width, features.d
     kind = dict(dtype=nodes.x.dtype, device=nodes.x.device)

@@ -68,10 +68,11 @@ def repository(folder: Path) -> dict:
 def run(python: Path, chapter: Path, folder: Path, extra: dict) -> tuple[dict, float]:
     """Verdicts by id, and seconds, of one chapter executed alone in ``folder``, which must be empty."""
     copy = Path(shutil.copy(chapter, folder))
-    variables = os.environ | extra | {"DIFFNOTES_PRESET": "ci", "DIFFNOTES_DEVICE": "cpu", "TQDM_DISABLE": "1"}
+    variables = os.environ | extra | {"DIFFNOTES_PRESET": "ci", "DIFFNOTES_DEVICE": "cpu", "TQDM_DISABLE": "1",
+                                    "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     variables.pop("PYTHONPATH", None)
     begin = time.perf_counter()
-    subprocess.run([python, "-c", EXECUTE, copy.name], cwd=folder, env=variables, check=True)
+    subprocess.run([python, "-c", EXECUTE, copy.name], cwd=folder, env=variables, check=True, capture_output=True, text=True)
     return {claim.id: claim.verdict for claim in stored(copy)}, time.perf_counter() - begin
 
 
@@ -85,8 +86,8 @@ def main(name: str, chapters: list[Path]) -> int:
             expected = {claim.id: claim.verdict for claim in stored(chapter)}
             try:
                 found, seconds = run(python, chapter, folder, extra)
-            except subprocess.CalledProcessError:
-                found, seconds = {"": "it did not run"}, 0.0
+            except subprocess.CalledProcessError as error:
+                found, seconds = {"": f"it did not run: {error.stderr.strip().splitlines()[-1]}"}, 0.0
             wrong = {id: (expected.get(id), found.get(id)) for id in expected | found if expected.get(id) != found.get(id)}
             print(f"{name} {chapter.stem}: {'the same verdicts' if not wrong else wrong}, {seconds:.0f} s", flush=True)
             different += bool(wrong)
