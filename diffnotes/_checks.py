@@ -8,13 +8,14 @@ have no values, only shapes, dtypes and devices are checked.
 import math
 import numbers
 from collections.abc import Iterable
+from typing import NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor
 
 
-def fail(name: str, given, allowed: str):
+def fail(name: str, given, allowed: str) -> NoReturn:
     """Raise the package's one kind of input error."""
     raise ValueError(f"{name}: got {given}; allowed: {allowed}")
 

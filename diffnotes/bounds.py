@@ -51,7 +51,7 @@ def ridge_bound(flow: GradientFlow, tau: Tensor) -> Tensor:
     return flow.minimum() + excess
 
 
-def ridge_excess(flow: GradientFlow, tau: Tensor) -> Tensor:
+def ridge_excess(flow: GradientFlow, tau: Tensor | float) -> Tensor:
     r"""rho(tau) = min over Theta of L~(Theta) - L* + ||Theta - Theta_0||_F^2 / (4 tau), for tau >= 0, shape of tau.
 
     At least the excess loss L~(Theta(tau)) - L* of the flow; equal to it at tau = 0.

@@ -40,12 +40,12 @@ def denoising_statistics(features: RandomFeatures, p: DiffusedMixture, t: float,
     if not isinstance(p, DiffusedMixture) or p.mixture._basis is not None:
         check.fail("p", type(p).__name__, "the DiffusedMixture of isotropic components")
     check.tensor("p.mixture.means", p.mixture.means, ("k", features.d), like=features.W)
-    t = torch.as_tensor(check.number("t", t, 0.0, min(p.sde.T, features.T), open_low=True)).to(features.W)
+    time = torch.as_tensor(check.number("t", t, 0.0, min(p.sde.T, features.T), open_low=True)).to(features.W)
     size = torch.linalg.vector_norm(features.W, dim=1)
     check.holds("features", size > 0, "rows w_i other than zero", size)
-    scale, std = p.sde.scale(t), p.sde.std(t)
+    scale, std = p.sde.scale(time), p.sde.std(time)
     b = torch.sqrt(scale**2 * p.mixture._variances[:, :1] + std**2) * size  # [k or 1, m]
-    u = (scale * p.mixture.means @ features.W.mT + features._bias(t)) / b  # [k, m]
+    u = (scale * p.mixture.means @ features.W.mT + features._bias(time)) / b  # [k, m]
     active, density = torch.special.ndtr(u), torch.exp(-(u**2) / 2) / math.sqrt(2 * math.pi)
     unit = features.W / size[:, None]
     B = _mehler(b * p.mixture.weights.sqrt()[:, None], u, active, density, unit @ unit.mT, check.integer("terms", terms, 2))

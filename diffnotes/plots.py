@@ -4,6 +4,7 @@ import base64
 import io
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,7 +17,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#6B6B6B")
 SEQUENCE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "figure.facecolor": "white", "axes.facecolor": "white", "figure.dpi": 110, "figure.constrained_layout.use": True,
     "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
     "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.7,
@@ -29,7 +30,7 @@ def panels(columns: int = 1, *, rows: int = 1, height: float = 3.6, width: float
     The session's rcParams stay as they are.
     """
     # Not plt.rc_context: it would also restore "interactive", which IPython's backend switches on when it is first used.
-    before = {key: plt.rcParams[key] for key in _STYLE}
+    before: dict[Any, Any] = {key: plt.rcParams[key] for key in _STYLE}
     plt.rcParams.update(_STYLE)
     try:
         return plt.subplots(rows, columns, figsize=(width, height), **kwargs)

@@ -25,6 +25,11 @@ class LinearSDE:
 
     T: float
 
+    def _drift_rate(self, t: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    _diffusion = _scale = _std = _drift_rate
+
     def drift_rate(self, t) -> Tensor:
         """f(t), shape of t."""
         return self._drift_rate(self._times(t))
@@ -76,9 +81,9 @@ class LinearSDE:
 
     def geometric_times(self, std_min: float, steps: int, **kind) -> Tensor:
         """Increasing times [steps + 1] up to T at which std(t) grows by equal factors from ``std_min``; found by bisection."""
-        high = float(self.std(torch.tensor(self.T, dtype=torch.float64)))
-        std_min = check.number("std_min", std_min, 0.0, high, open_low=True, open_high=True)
-        wanted = std_min * (high / std_min) ** torch.linspace(0, 1, check.integer("steps", steps) + 1, dtype=torch.float64)
+        largest = float(self.std(torch.tensor(self.T, dtype=torch.float64)))
+        std_min = check.number("std_min", std_min, 0.0, largest, open_low=True, open_high=True)
+        wanted = std_min * (largest / std_min) ** torch.linspace(0, 1, check.integer("steps", steps) + 1, dtype=torch.float64)
         low, high = torch.zeros_like(wanted), torch.full_like(wanted, self.T)
         for _ in range(60):
             middle = (low + high) / 2

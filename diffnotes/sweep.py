@@ -41,8 +41,8 @@ def sweep(function, configurations, *, executor: Executor | None = None, cache=N
     if len(set(keys)) < len(keys):
         twice = next(c for i, c in enumerate(configurations) if keys[i] in keys[:i])
         check.fail("configurations", f"{twice} twice", "different configurations")
-    paths = [None] * len(keys) if cache is None else [Path(cache) / f"{key}.pt" for key in keys]
-    results = [_load(path) for path in paths]
+    paths: list = [None] * len(keys) if cache is None else [Path(cache) / f"{key}.pt" for key in keys]
+    results: list = [_load(path) for path in paths]
     missing = [i for i, result in enumerate(results) if result is None]
     hidden = {} if progress else {"disable": True}  # disable=False would override the environment variable
     with tqdm(total=len(keys), initial=len(keys) - len(missing), **hidden) as bar:

@@ -30,18 +30,19 @@ class Adam:
     def __init__(self, rate, betas=(0.9, 0.999), epsilon: float = 1e-8):
         self.rate, self.epsilon = _rate(rate), check.number("epsilon", epsilon, 0.0, open_low=True)
         self.betas = tuple(check.number("betas", beta, 0.0, 1.0, open_high=True) for beta in check.sequence("betas", betas))
-        self.steps, self.mean, self.square = 0, None, None
+        self.steps = 0
+        self.moments: tuple[Tensor, Tensor] | None = None  # running means of gradient and squared gradient
 
     def step(self, theta: Tensor, gradient: Tensor, epoch: int) -> None:
         """Change theta in place."""
-        if self.mean is None:
-            self.mean, self.square = torch.zeros_like(theta), torch.zeros_like(theta)
-        first, second = self.betas
+        if self.moments is None:
+            self.moments = torch.zeros_like(theta), torch.zeros_like(theta)
+        (mean, square), (first, second) = self.moments, self.betas
         self.steps += 1
-        self.mean.lerp_(gradient, 1 - first)
-        self.square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-        root = self.square.sqrt().div_((1 - second**self.steps) ** 0.5).add_(self.epsilon)
-        theta.addcdiv_(self.mean, root, value=-self.rate(epoch) / (1 - first**self.steps))
+        mean.lerp_(gradient, 1 - first)
+        square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        root = square.sqrt().div_((1 - second**self.steps) ** 0.5).add_(self.epsilon)
+        theta.addcdiv_(mean, root, value=-self.rate(epoch) / (1 - first**self.steps))
 
 
 class Grouped:

@@ -40,7 +40,8 @@ class UNet:
                  data_std: float | None = None):
         self.omega = check.tensor("omega", omega, ("R", "F"))
         check.instance("sde", sde, LinearSDE)
-        self.sde, self.side, self.channels, self.patch = sde, *_sizes(side, channels, patch)
+        self.sde: LinearSDE = sde
+        self.side, self.channels, self.patch = _sizes(side, channels, patch)
         self.data_std = None if data_std is None else check.number("data_std", data_std, 0.0, open_low=True)
         self._shapes = _shapes(self.channels, self.patch, 2 * self.omega.shape[1])
         size = sum(math.prod(shape) for shape in self._shapes.values())
@@ -144,7 +145,7 @@ class UNet:
 _GROUP = 4  # channels in a group of GroupNorm
 
 
-def _sizes(side, channels, patch):
+def _sizes(side, channels, patch) -> tuple[int, tuple[int, ...], int]:
     side, patch = check.integer("side", side), check.integer("patch", patch)
     channels = tuple(check.integer("channels", c) for c in check.sequence("channels", channels))
     if side % patch:

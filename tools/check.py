@@ -20,6 +20,7 @@ def main() -> int:
     python = [sys.executable, "-m"]
     commands = [
         [*python, "ruff", "check", "."],
+        [*python, "mypy"],
         # Chapters first: they take longest.
         [*python, "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300", "-n", "2", "--dist", "loadfile",
          "-q", "book", "tests"],
