@@ -1,9 +1,10 @@
-# make book: the HTML book.  make test: everything that must hold.  make store: execute the chapters and keep their outputs.
+# make book: the HTML book.  make test: everything that must hold.  make record: the same, and the run times go into the book.
+# make store: execute the chapters and keep their outputs.  make chapter NAME=61_title TITLE="Title": a new chapter.
 PYTHON ?= python3
 VENV = .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: book test store benchmark clean
+.PHONY: book test record store chapter benchmark clean
 
 $(VENV)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -17,12 +18,19 @@ book: $(VENV)/installed
 test: $(VENV)/installed
 	$(RUN) -m tools.check
 
+record: $(VENV)/installed
+	$(RUN) -m tools.check --record
+
+chapter: $(VENV)/installed
+	$(RUN) -m tools.chapter $(NAME) "$(TITLE)"
+
 store: $(VENV)/installed
 	$(RUN) -m tools.store book/*.ipynb
 
 benchmark: $(VENV)/installed
 	$(RUN) benchmarks/flow_against_descent.py
 	$(RUN) benchmarks/replicas_against_authors.py
+	$(RUN) benchmarks/how_far.py
 
 clean:
 	rm -rf $(VENV) _build
