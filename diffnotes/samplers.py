@@ -31,10 +31,11 @@ def reverse_sde(score, sde: LinearSDE, x: Tensor, t: Tensor, generator, *, corre
     def noise():
         return rng.normal(generator, tuple(x.shape), dtype=x.dtype, device=x.device)
 
-    for now, after in pairwise(t):
+    to_zero = t.device.type != "meta" and bool(t[-1] == 0)  # read once: a value read in the loop would wait for a GPU
+    for k, (now, after) in enumerate(pairwise(t)):
         step, diffusion = now - after, sde.diffusion(now)
         x = x + step * (diffusion**2 * _score(score, x, now) - sde.drift_rate(now) * x) + step.sqrt() * diffusion * noise()
-        for _ in range(corrector if after > 0 else 0):
+        for _ in range(0 if to_zero and k == len(t) - 2 else corrector):
             size = 2 * (snr * sde.std(after)) ** 2
             x = x + size * _score(score, x, after) + torch.sqrt(2 * size) * noise()
     return x

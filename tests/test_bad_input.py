@@ -8,6 +8,7 @@ names nothing), and a NaN that goes through.
 import dataclasses
 import inspect
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -24,29 +25,31 @@ def rng():
     return np.random.default_rng(0)
 
 
-def calls():
+def calls(device="cpu"):
     """name: (function, its arguments), all valid; the name is that of the public object, a method after a dot."""
-    p = dn.GaussianMixture.two_modes(1.0).diffused(SDE)
-    plane = dn.GaussianMixture.two_modes(1.0, d=2).diffused(SDE)
-    data = dn.normal(rng(), (6, 2))
-    full = dn.GaussianMixture([0.5, 0.5], data[:2], torch.eye(2, dtype=F64).expand(2, 2, 2))
-    phi = dn.RandomFeatures.draw(4, 1, SDE.T, rng())
-    wide = dn.RandomFeatures.draw(4, 2, SDE.T, rng())
+    on = dict(device=device)
+    kind = dict(dtype=F64, device=device)
+    p = dn.GaussianMixture.two_modes(1.0, **on).diffused(SDE)
+    plane = dn.GaussianMixture.two_modes(1.0, d=2, **on).diffused(SDE)
+    data = dn.normal(rng(), (6, 2), **on)
+    full = dn.GaussianMixture([0.5, 0.5], data[:2], torch.eye(2, **kind).expand(2, 2, 2))
+    phi = dn.RandomFeatures.draw(4, 1, SDE.T, rng(), **on)
+    wide = dn.RandomFeatures.draw(4, 2, SDE.T, rng(), **on)
     grid = dn.line_grid(p, SDE.std, 0.1, n_t=4, n_x=8)
     nodes = grid.weighted(p)
     statistics = dn.statistics(phi, nodes)
     flow = dn.GradientFlow(statistics)
-    tau, comparison = torch.tensor([1.0, 2.0], dtype=F64), torch.ones(1, 4, dtype=F64)
-    line, down = torch.linspace(-8, 8, 41, dtype=F64), torch.tensor([2.0, 1.0, 0.5], dtype=F64)
+    tau, comparison = torch.tensor([1.0, 2.0], **kind), torch.ones(1, 4, **kind)
+    line, down = torch.linspace(-8, 8, 41, **kind), torch.tensor([2.0, 1.0, 0.5], **kind)
     prior = torch.exp(-(line**2) / 2) / (2 * np.pi) ** 0.5
-    net = dn.SwishNet.draw(3, dn.VE(), [rng(), rng()], dtype=F64)
-    unet = dn.UNet.draw(4, dn.VE(), [rng()], channels=(4, 4), frequencies=2, dtype=F64)
-    clusters = dn.kmeans(dn.normal(rng(), (40, 2)), 4, 0)
+    net = dn.SwishNet.draw(3, dn.VE(), [rng(), rng()], **kind)
+    unet = dn.UNet.draw(4, dn.VE(), [rng()], channels=(4, 4), frequencies=2, **kind)
+    clusters = dn.kmeans(dn.normal(rng(), (40, 2)), 4, 0)  # needs values
     scaling = dn.Scaling.standardising(data)
-    bound = dn.sample_bound(phi, SDE, SDE.std, 0.1, radius=2.0, n=50, delta=0.1)
-    one, cov = torch.zeros(2, dtype=F64), torch.eye(2, dtype=F64)
-    x1 = torch.zeros(3, 1, dtype=F64)
-    images = dn.normal(rng(), (1, 3, 16))
+    bound = dn.sample_bound(dn.RandomFeatures.draw(4, 1, SDE.T, rng()), SDE, SDE.std, 0.1, radius=2.0, n=50, delta=0.1)
+    one, cov = torch.zeros(2, **kind), torch.eye(2, **kind)
+    x1 = torch.zeros(3, 1, **kind)
+    images = dn.normal(rng(), (1, 3, 16), **on)
     checkpoint = dict(epochs=1, batch=2, progress=False)
     return {
         "VE": (dn.VE, dict(sigma=25.0, T=1.0)), "OU": (dn.OU, dict(rate=1.0, T=5.0)),
@@ -57,7 +60,7 @@ def calls():
         "LinearSDE.kernel_score": (SDE.kernel_score, dict(x=data[:2], x0=data[2:4], t=tau)),
         "LinearSDE.growth": (SDE.growth, {}),
         "LinearSDE.geometric_times": (SDE.geometric_times, dict(std_min=0.1, steps=3)),
-        "GaussianMixture": (dn.GaussianMixture, dict(weights=full.weights, means=data[:2], covariances=torch.eye(2, dtype=F64).repeat(2, 1, 1))),
+        "GaussianMixture": (dn.GaussianMixture, dict(weights=full.weights, means=data[:2], covariances=torch.eye(2, **kind).repeat(2, 1, 1))),
         "GaussianMixture.isotropic": (dn.GaussianMixture.isotropic, dict(weights=full.weights, means=data[:2], std=tau)),
         "GaussianMixture.two_modes": (dn.GaussianMixture.two_modes, dict(mu=1.0, weight=0.5, d=2)),
         "GaussianMixture.normal": (dn.GaussianMixture.normal, dict(std=1.0, d=2)),
@@ -71,7 +74,7 @@ def calls():
         "DiffusedMixture.sample": (plane.sample, dict(n=3, t=0.5, generator=rng())),
         "DiffusedMixture.half_width": (plane.half_width, dict(t=tau, deviations=7.0)),
         "RandomFeatures": (dn.RandomFeatures, dict(W=data[:4], U=data[:4], T=2.0)),
-        "RandomFeatures.draw": (dn.RandomFeatures.draw, dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
+        "RandomFeatures.draw": (partial(dn.RandomFeatures.draw, **on), dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
         "RandomFeatures.__call__": (phi, dict(x=x1[:2], t=tau)),
         "RandomFeatures.score": (phi.score, dict(theta=comparison)),
         "cosine_embedding": (dn.cosine_embedding, dict(t=tau, T=2.0, size=3)),
@@ -92,7 +95,7 @@ def calls():
         "bounds.gaussian_tail_union": (bounds.gaussian_tail_union, dict(delta=0.1, d=2)),
         **{f"bounds.{k}": (getattr(bounds, k), dict(flow=flow, tau=tau, comparison=comparison)) for k in ("lyapunov", "optimisation_bound")},
         **{f"bounds.{k}": (getattr(bounds, k), dict(flow=flow, tau=tau)) for k in ("ridge_bound", "ridge_excess", "norm_bound", "norm_bound_printed")},
-        "bounds.power_law": (bounds.power_law, dict(x=tau, y=torch.tensor([[1.0, 2.0], [1.1, 2.0]], dtype=F64))),
+        "bounds.power_law": (bounds.power_law, dict(x=tau, y=torch.tensor([[1.0, 2.0], [1.1, 2.0]], **kind))),
         "certificate": (dn.certificate, dict(flow=flow, data=statistics, tau=tau, kl_factor=1.0, prior_kl=0.1)),
         "sample_bound": (dn.sample_bound, dict(features=phi, sde=SDE, weighting=SDE.std, t_min=0.1, radius=2.0, n=50, delta=0.1)),
         "SampleBound.loss": (bound.loss, dict(flow=flow)),
@@ -115,7 +118,7 @@ def calls():
         "permutation": (dn.permutation, dict(generator=rng(), n=4)),
         "denoising_loss": (dn.denoising_loss, dict(score=plane.score, sde=SDE, x0=data, t=0.5, noise=data)),
         "gaussian_denoising_loss": (dn.gaussian_denoising_loss, dict(sde=SDE, x0=data, t=tau)),
-        "dequantise": (dn.dequantise, dict(levels=torch.zeros(2, 4, dtype=torch.uint8), generator=rng())),
+        "dequantise": (dn.dequantise, dict(levels=torch.zeros(2, 4, dtype=torch.uint8, **on), generator=rng())),
         "Scaling.standardising": (dn.Scaling.standardising, dict(x=data)), "Scaling.none": (dn.Scaling.none, dict(d=2)),
         "Scaling.__call__": (scaling, dict(x=data)), "Scaling.inverse": (scaling.inverse, dict(z=data)),
         "Scaling.log_prob": (scaling.log_prob, dict(log_prob_z=line)),
@@ -134,7 +137,7 @@ def calls():
         "UNet": (dn.UNet, dict(theta=unet.theta, omega=unet.omega, sde=dn.VE(), side=4, channels=(4, 4), patch=1, data_std=0.5)),
         "UNet.draw": (dn.UNet.draw, dict(side=4, sde=dn.VE(), generators=[rng()], channels=(4, 4), patch=1, data_std=0.5, frequencies=2, frequency_std=30.0)),
         "UNet.with_theta": (unet.with_theta, dict(theta=unet.theta)), "UNet.score": (unet.score, dict(x=images[0], t=0.5)),
-        "train": (dn.train, dict(net=net, data=dn.normal(rng(), (2, 5)), generators=[rng(), rng()], optimiser=dn.SGD(1e-3), t_min=1e-3, decay=0.9, **checkpoint)),
+        "train": (dn.train, dict(net=net, data=dn.normal(rng(), (2, 5), **on), generators=[rng(), rng()], optimiser=dn.SGD(1e-3), t_min=1e-3, decay=0.9, **checkpoint)),
         "sweep": (dn.sweep, dict(function=max_of, configurations=[{"n": 1}], executor=None, cache=None, progress=False)),
     }
 

@@ -1,8 +1,11 @@
 """Every public function follows the dtype and device of its inputs: cpu in both dtypes, meta, and CUDA where present."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
+from test_bad_input import calls, parts
 
 import diffnotes as dn
 from diffnotes import bounds
@@ -83,6 +86,34 @@ def test_cuda_agrees_with_the_cpu_on_the_same_noise(device):
     for name, value in everything(device, torch.float64).items():
         assert value.device.type == "cuda"
         assert torch.allclose(value.cpu(), cpu[name], rtol=1e-6, atol=1e-8), name
+
+
+# Their device is an argument, they start from numbers alone, or their clusters are on the CPU.
+MAKERS = {"LinearSDE.growth", "LinearSDE.geometric_times", "time_nodes", "bounds.gaussian_tail", "bounds.gaussian_tail_union", "stretched_grid",
+          "normal", "uniform", "permutation", "Scaling.none", "Clusters.large", "Clusters.draw"}
+NEED_VALUES = {"bounds.power_law", "sample_bound", "mean_interval", "kmeans"}
+
+
+@pytest.mark.parametrize("name", sorted(calls()))
+def test_every_public_call_runs_without_values_and_stays_on_its_device(name):
+    """On the meta device any hidden transfer, such as ``item`` or ``numpy``, is an error."""
+    function, arguments = calls("meta")[name]
+    if name in NEED_VALUES:
+        with pytest.raises(ValueError, match=r"got device meta; allowed: a device on which tensors have values"):
+            function(**arguments)
+        return
+    result = function(**arguments)
+    tensors = [part for part in parts(list(result) if inspect.isgenerator(result) else result) if isinstance(part, torch.Tensor)]
+    assert {tensor.device.type for tensor in tensors} <= ({"cpu"} if name in MAKERS else {"meta"})
+
+
+@pytest.mark.parametrize("name", sorted(calls()))
+@pytest.mark.parametrize("device", [CUDA])
+def test_every_public_call_on_cuda_gives_what_the_cpu_gives(name, device):
+    here, there = ([p.cpu() for p in parts(list(r) if inspect.isgenerator(r) else r)] for r in (
+        function(**arguments) for function, arguments in (calls()[name], calls(device)[name])))
+    for a, b in zip(here, there, strict=True):
+        torch.testing.assert_close(a.double(), b.double(), rtol=1e-6, atol=1e-8)
 
 
 def test_mixed_devices_are_refused():
