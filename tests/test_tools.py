@@ -1,11 +1,13 @@
 """The template of a chapter runs and obeys the rules; a chapter that is alone in an empty folder gives its verdicts."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 import test_claims_and_chapters as rules
+import yaml
 
 from diffnotes.claims import stored
 from tools import elsewhere
@@ -39,3 +41,17 @@ def test_the_environments_are_made_from_the_package_s_own_bounds():
     assert "torch==2.2" in lowest and "torch" in newest and len(lowest) == len(newest)
     with pytest.raises(ValueError, match=r"^environment: got 'oldest'; allowed: "):
         elsewhere.requirements("oldest")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.stem)
+def test_workflows_are_pinned_and_may_only_read(path):
+    """Every action by the hash of a commit, nothing written but by the job that publishes, no job without a limit of time."""
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    for name, job in workflow["jobs"].items():
+        assert job["timeout-minutes"] <= 90 and (name == "deploy" or "permissions" not in job)
+        for step in job["steps"]:
+            assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step.get("uses", "actions/x@" + 40 * "0"))
+            assert "checkout" not in step.get("uses", "") or step["with"]["persist-credentials"] is False
+            for target in re.findall(r"^make (\S+)$", step.get("run", ""), re.M):
+                assert re.search(rf"^{re.escape(target)}:|^\$\(VENV\)/installed:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)

@@ -45,6 +45,7 @@ def record(notebook: Path) -> Path:
         sys.exit(f"{notebook}: no dn.beside in it, nothing to record")
     result = {
         "command": f"python -m tools.record book/{notebook.name}",
+        "commit": subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip(),
         "date": datetime.date.today().isoformat(),
         "minutes": round(minutes, 1),
         "seeds": seeds,
