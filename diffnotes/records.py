@@ -38,7 +38,7 @@ def provenance(record: dict) -> list[str]:
     lines = [f"recorded {record['date']} in {record['minutes']} min: {record['command']}",
              f"  {record['seeds']} seeds; {record['versions']}; {record['machine']}"]
     if "commit" in record:  # records made before November 2026 have none
-        lines.append(f"  commit {record['commit'][:12]}")
+        lines.append(f"  commit {record['commit']}")
     for variant, verdicts in record["verdicts"].items():
         if variant != "ci":
             here = record["verdicts"]["ci"]

@@ -45,7 +45,7 @@ def record(notebook: Path) -> Path:
         sys.exit(f"{notebook}: no dn.beside in it, nothing to record")
     result = {
         "command": f"python -m tools.record book/{notebook.name}",
-        "commit": subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip(),
+        "commit": commit(),
         "date": datetime.date.today().isoformat(),
         "minutes": round(minutes, 1),
         "seeds": seeds,
@@ -60,6 +60,12 @@ def record(notebook: Path) -> Path:
     temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     temporary.replace(target)
     return target
+
+
+def commit() -> str:
+    """The commit of this checkout, marked if there are changes on top of it."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def execute(notebook: Path, copy: Path, environment: dict) -> None:
