@@ -92,3 +92,17 @@ def test_geometric_times(sde):
     for bad in (0.0, 1e6):
         with pytest.raises(ValueError, match=r"^std_min: got"):
             sde.geometric_times(bad, 8)
+
+
+def test_defaults_and_limits_of_the_arguments():
+    """The defaults are those of the sources; each limit is where it is said to be."""
+    assert float(dn.VP().diffusion(0.0)) ** 2 == pytest.approx(0.1) and float(dn.VP().diffusion(1.0)) ** 2 == pytest.approx(20)
+    assert float(dn.OU().drift_rate(0.0)) == -1 and dn.OU().T == 5 and dn.VP().T == dn.VE().T == 1
+    for make in (dn.VE, dn.OU, dn.VP):
+        assert make(T=1e-3).T == 1e-3
+        with pytest.raises(ValueError, match=r"^T: got 0"):
+            make(T=0.0)
+    assert dn.VE(1.001).sigma == 1.001 and dn.OU(1e-3).rate == 1e-3 and dn.VP(1e-3, 1e-3).beta_max == 1e-3
+    for make, name in ((lambda: dn.VE(1.0), "sigma"), (lambda: dn.OU(0.0), "rate"), (lambda: dn.VP(0.0), "beta_min"), (lambda: dn.VP(2.0, 1.0), "beta_max")):
+        with pytest.raises(ValueError, match=rf"^{name}: got "):
+            make()
