@@ -1,10 +1,10 @@
-# make book: the HTML book.  make test: everything that must hold.  make record: the same, and the run times go into the book.
+# make book: the HTML book.  make test: everything that must hold.  make times: the same, and the run times go into book/checked.json.
 # make store: execute the chapters and keep their outputs.  make chapter NAME=61_title TITLE="Title": a new chapter.
 PYTHON ?= python3
 VENV = .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: book test record store chapter benchmark clean
+.PHONY: book test times store chapter benchmark clean
 
 $(VENV)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -18,7 +18,7 @@ book: $(VENV)/installed
 test: $(VENV)/installed
 	$(RUN) -m tools.check
 
-record: $(VENV)/installed
+times: $(VENV)/installed
 	$(RUN) -m tools.check --record
 
 chapter: $(VENV)/installed

@@ -26,7 +26,7 @@ class Item:
     """One statement: its id, name and place in its source, what it says in our words, the chapter that treats it.
 
     ``group`` tells the paper's items from those of this book and of the literature beyond the paper; ``why`` says in a sentence
-    why an item does not hold.
+    why an item does not hold or could not be decided.
     """
 
     id: str

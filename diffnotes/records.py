@@ -37,7 +37,7 @@ def provenance(record: dict) -> list[str]:
     """Where a record comes from, in words, and whether its verdicts are those of the ``ci`` preset."""
     lines = [f"recorded {record['date']} in {record['minutes']} min: {record['command']}",
              f"  {record['seeds']} seeds; {record['versions']}; {record['machine']}"]
-    if "commit" in record:  # records made before November 2026 have none
+    if "commit" in record:  # records made before 26 November 2026 have none
         lines.append(f"  commit {record['commit']}")
     for variant, verdicts in record["verdicts"].items():
         if variant != "ci":

@@ -85,6 +85,26 @@ def test_every_page_is_in_the_table_of_contents():
     assert listed == {page.stem for page in BOOK.iterdir() if page.suffix in (".md", ".ipynb")}
 
 
+def test_every_chapter_leads_to_the_next():
+    order = re.findall(r"book/(\d\d_\w+)", (ROOT / "_toc.yml").read_text())
+    chapters = [name for name in order if (BOOK / f"{name}.ipynb").exists()]
+    for name, following in zip(chapters[1:], [*chapters[2:], "03_claim_ledger"], strict=True):
+        link = re.search(r"\*\*Next:\*\* .*?\]\((\w+)\.", source(cells(BOOK / f"{name}.ipynb", "markdown")[-1]))
+        assert link and link[1] == following, name
+
+
+def test_the_recorded_check_is_of_these_chapters_and_passed():
+    record = json.loads((BOOK / "checked.json").read_text(encoding="utf-8"))["check"]
+    assert set(record["seconds"]) == {path.stem for path in CHAPTERS} and all(s > 0 for s in record["seconds"].values())
+    assert record["failed"] == [] and record["machine"] and set(record["versions"]) == {"torch", "numpy", "matplotlib"}
+
+
+def test_the_version_stands_in_one_number_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == dn.__version__ and f"## {dn.__version__} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert citation["repository-code"] == yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+
+
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 class TestChapter:
     def test_is_stored_as_run_from_top_to_bottom(self, path):

@@ -1,7 +1,7 @@
 """Everything that must hold: ``python -m tools.check``.
 
 Builds the book, lints, runs the unit, book and browser tests, and executes every chapter through nbval with figures
-compared as pictures.  One worker for each core, one thread for each worker.  With ``--record`` the run times and the date go into
+compared as pictures.  Two workers, one thread for each.  With ``--record`` the run times and the date go into
 ``book/checked.json``, from which the book's page *What was checked* is made.
 """
 

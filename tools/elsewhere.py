@@ -2,7 +2,7 @@
 
 ``python -m tools.elsewhere colab`` (or ``lowest``, ``newest``, or ``here`` for the running one), then chapters, or none for all.
 Pictures and digits may differ between versions; verdicts may not.  The first chapter finds no ``diffnotes`` and
-installs it by its own set-up cell, from a copy of this checkout in the place of the repository.
+installs it by its own set-up cell, from the last commit of this checkout in the place of the repository; the others use that.
 """
 
 import os
@@ -70,7 +70,8 @@ def run(python: Path, chapter: Path, folder: Path, extra: dict) -> tuple[dict, f
     copy = Path(shutil.copy(chapter, folder))
     variables = os.environ | extra | {"DIFFNOTES_PRESET": "ci", "DIFFNOTES_DEVICE": "cpu", "TQDM_DISABLE": "1",
                                     "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    variables.pop("PYTHONPATH", None)
+    for name in ("PYTHONPATH", "DIFFNOTES_FIRST_SEED", "DIFFNOTES_DTYPE"):
+        variables.pop(name, None)
     begin = time.perf_counter()
     subprocess.run([python, "-c", EXECUTE, copy.name], cwd=folder, env=variables, check=True, capture_output=True, text=True)
     return {claim.id: claim.verdict for claim in stored(copy)}, time.perf_counter() - begin

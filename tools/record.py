@@ -31,7 +31,9 @@ VARIANTS = {
 
 def record(notebook: Path) -> Path:
     """Execute the variants of one chapter and write its record in one rename."""
-    verdicts, minutes, shown = {"ci": verdicts_of(notebook)}, 0.0, None
+    if "dn.beside(" not in notebook.read_text(encoding="utf-8"):
+        sys.exit(f"{notebook}: no dn.beside in it, nothing to record")
+    verdicts, minutes, shown, made_from = {"ci": verdicts_of(notebook)}, 0.0, None, commit()
     with tempfile.TemporaryDirectory() as folder:
         for name, environment in VARIANTS.items():
             copy = Path(folder) / notebook.name
@@ -41,11 +43,9 @@ def record(notebook: Path) -> Path:
             if shown is None:
                 minutes, shown = (time.perf_counter() - begin) / 60, outputs(copy, records.MIME)
                 seeds = max(claim.seeds for claim in claims.stored(copy))
-    if not shown:
-        sys.exit(f"{notebook}: no dn.beside in it, nothing to record")
     result = {
         "command": f"python -m tools.record book/{notebook.name}",
-        "commit": commit(),
+        "commit": made_from,
         "date": datetime.date.today().isoformat(),
         "minutes": round(minutes, 1),
         "seeds": seeds,

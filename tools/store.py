@@ -45,5 +45,7 @@ def joined(outputs: list) -> list:
 
 if __name__ == "__main__":
     os.environ.update(DIFFNOTES_PRESET="ci", DIFFNOTES_DEVICE="cpu", TQDM_DISABLE="1")
+    for variable in ("DIFFNOTES_FIRST_SEED", "DIFFNOTES_DTYPE"):
+        os.environ.pop(variable, None)
     for name in sys.argv[1:]:
         print(f"{name}: {store(Path(name)):.0f} s", flush=True)

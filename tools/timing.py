@@ -1,6 +1,6 @@
 """How long each chapter took in a check, and whether it passed, in ``_build/checked.json``.
 
-The root ``conftest.py`` loads this plugin.  ``python -m tools.check --record`` keeps the file as ``book/checked.json``.
+The root ``conftest.py`` loads this plugin.  ``python -m tools.check --record`` puts it into ``book/checked.json``.
 """
 
 import datetime

@@ -39,14 +39,15 @@ class FigureGallery(FromChapters):
         folder.mkdir(parents=True, exist_ok=True)
         record, out = recorded(book)["check"], ["::::{grid} 1 2 2 3", ":gutter: 2", ""]
         for notebook, title, cells in chapters(book):
-            last = "failed" if notebook.stem in record["failed"] else "re-executed and equal"
+            passed = "failed" if notebook.stem in record["failed"] else "re-executed and equal"
+            last = f"{record['date']}: {passed}" if notebook.stem in record["seconds"] else "not in the last recorded check"
             for number, (png, alt, caption) in enumerate(figures(cells)):
                 path = folder / f"{notebook.stem}-{number}.png"
                 picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
                 picture.thumbnail((WIDTH, WIDTH))
                 picture.quantize(64).save(path, optimize=True)
                 out += [f":::{{grid-item-card}} [{title}](/book/{notebook.name})", f":img-top: /_build/gallery/{path.name}",
-                        f":img-alt: {' '.join(alt.split())}", "", caption, "+++", f"{record['date']}: {last}", ":::"]
+                        f":img-alt: {' '.join(alt.split())}", "", caption, "+++", last, ":::"]
         return [*out, "::::"]
 
 
@@ -66,7 +67,7 @@ class RunTimes(FromChapters):
 
 
 class NotReproduced(FromChapters):
-    """The items that do not hold, what was measured, and why in one sentence."""
+    """The items that do not hold, or could not be decided, what was measured, and why in one sentence."""
 
     def lines(self, book):
         rows = [[f"[{item.name}](/book/{item.chapter}.ipynb) <br>{verdict.badge()}", verdict.measured(), item.why]
