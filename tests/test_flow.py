@@ -239,3 +239,27 @@ STATS = FLOW.statistics
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         call()
+
+
+def test_the_printed_norm_bound_differs_by_the_factor_of_the_width():
+    phi = features(6)
+    flow = dn.GradientFlow(dn.statistics(phi, NODES), torch.full((1, phi.width), 0.1, dtype=torch.float64))
+    tau = torch.tensor([0.0, 3.0, 50.0], dtype=torch.float64)
+    start = torch.linalg.matrix_norm(flow.theta0)
+    ours, printed = dn.bounds.norm_bound(flow, tau) - start, dn.bounds.norm_bound_printed(flow, tau) - start
+    torch.testing.assert_close(printed * phi.width**0.5, ours)
+    torch.testing.assert_close(ours**2, tau * flow.loss(0.0))
+
+
+def test_limits_of_tails_and_exponents():
+    assert dn.bounds.gaussian_tail(1.0) == 0 and dn.bounds.gaussian_tail(0.5) == pytest.approx((2 * np.log(2)) ** 0.5)
+    assert dn.bounds.gaussian_tail_union(1.0, 1) == 0
+    for call in (lambda: dn.bounds.gaussian_tail(1.5), lambda: dn.bounds.gaussian_tail_union(1.5, 2), lambda: dn.bounds.gaussian_tail(0.0)):
+        with pytest.raises(ValueError, match=r"^delta: got "):
+            call()
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    slope, error = dn.bounds.power_law(x, torch.stack([x**2, x**3]))
+    assert slope == pytest.approx(2.5) and error == pytest.approx(2 * 0.5**0.5 / 2**0.5)
+    for bad_x, bad_y in ((x, (x**2)[None]), (x[:1], torch.ones(2, 1).double()), (x, torch.ones(2, 3).double())):
+        with pytest.raises(ValueError, match=r"^y: got "):
+            dn.bounds.power_law(bad_x, bad_y)
