@@ -50,7 +50,7 @@ The solution.
 </details>"""
 SOLUTION = """assert abs(sde.scale(1.0) ** 2 + sde.std(1.0) ** 2 - 1) < 1e-12"""
 NEXT = """**Next:** [the claim ledger](03_claim_ledger.md). References are in the [bibliography](90_bibliography.md)."""
-TODO = """written: {path}
+LEFT = """written: {path}
 1. put "- file: book/{name}" where it belongs in _toc.yml
 2. register its item in diffnotes/claims.toml with chapter = "{name}", and call dn.claim(...) in a cell after "## Verdict"
 3. write the chapter; symbols that are new go into book/02_notation.md, sources into book/references.bib
@@ -89,4 +89,4 @@ def setup() -> str:
 
 if __name__ == "__main__":
     made = chapter(*sys.argv[1:]).relative_to(ROOT)
-    print(TODO.format(path=made, name=made.stem))
+    print(LEFT.format(path=made, name=made.stem))
