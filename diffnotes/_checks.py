@@ -55,10 +55,10 @@ def function(name: str, value):
 
 
 def sequence(name: str, value) -> list:
-    """The entries of a list, tuple, array or the like; not of a string."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+    """The entries of a list, tuple, array or tensor, not of a string; numbers become Python's."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
         fail(name, type(value).__name__, "a list")
-    return list(value)
+    return with_values(name, value).tolist() if isinstance(value, Tensor) else list(value)
 
 
 def generator(name: str, value):

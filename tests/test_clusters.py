@@ -106,3 +106,11 @@ def test_principal_components_are_scikit_learns():
     ours, theirs = dn.principal_components(x, 3).numpy(), PCA(3, svd_solver="full").fit_transform(x.numpy())
     assert np.allclose(np.abs(ours), np.abs(theirs), atol=1e-9)
     assert dn.principal_components(x, 100).shape == (40, 6)
+
+
+def test_clusters_are_named_by_tensors_too():
+    """``large`` gives a tensor, which ``matching`` and ``draw`` take."""
+    found = dn.kmeans(dn.normal(np.random.default_rng(0), (40, 2)), 4, 0)
+    large = found.large(1)
+    assert found.matching("near", large) == found.matching("near", large.tolist())
+    assert len(found.draw(large, 2, np.random.default_rng(0))) == 2 * len(large)
