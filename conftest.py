@@ -2,9 +2,9 @@
 
 import os
 
+from tools.setting import ci
+
 # Chapters are stored and checked in one setting; kernels inherit it.
-os.environ.update(DIFFNOTES_PRESET="ci", DIFFNOTES_DEVICE="cpu", TQDM_DISABLE="1")
-for variable in ("DIFFNOTES_FIRST_SEED", "DIFFNOTES_DTYPE"):
-    os.environ.pop(variable, None)
+ci(os.environ)
 
 pytest_plugins = ["tools.nbfigures", "tools.timing"]

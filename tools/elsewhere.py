@@ -20,6 +20,7 @@ import yaml
 import diffnotes
 from diffnotes.claims import stored
 from tools.build import ROOT
+from tools.setting import ci
 
 RUNNER = ["nbclient", "nbformat", "ipykernel"]
 EXECUTE = """
@@ -68,10 +69,9 @@ def repository(folder: Path) -> dict:
 def run(python: Path, chapter: Path, folder: Path, extra: dict) -> tuple[dict, float]:
     """Verdicts by id, and seconds, of one chapter executed alone in ``folder``, which must be empty."""
     copy = Path(shutil.copy(chapter, folder))
-    variables = os.environ | extra | {"DIFFNOTES_PRESET": "ci", "DIFFNOTES_DEVICE": "cpu", "TQDM_DISABLE": "1",
-                                    "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    for name in ("PYTHONPATH", "DIFFNOTES_FIRST_SEED", "DIFFNOTES_DTYPE"):
-        variables.pop(name, None)
+    variables = os.environ | extra | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    variables.pop("PYTHONPATH", None)
+    ci(variables)
     begin = time.perf_counter()
     subprocess.run([python, "-c", EXECUTE, copy.name], cwd=folder, env=variables, check=True, capture_output=True, text=True)
     return {claim.id: claim.verdict for claim in stored(copy)}, time.perf_counter() - begin

@@ -11,6 +11,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from tools.setting import ci
+
 
 def store(path: Path) -> float:
     """Execute one notebook in its folder and rewrite it, in one rename; returns the seconds it took."""
@@ -44,8 +46,6 @@ def joined(outputs: list) -> list:
 
 
 if __name__ == "__main__":
-    os.environ.update(DIFFNOTES_PRESET="ci", DIFFNOTES_DEVICE="cpu", TQDM_DISABLE="1")
-    for variable in ("DIFFNOTES_FIRST_SEED", "DIFFNOTES_DTYPE"):
-        os.environ.pop(variable, None)
+    ci(os.environ)
     for name in sys.argv[1:]:
         print(f"{name}: {store(Path(name)):.0f} s", flush=True)
