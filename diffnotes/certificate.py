@@ -110,6 +110,7 @@ def sample_bound(features: RandomFeatures, sde: LinearSDE, weighting, t_min: flo
     check.instance("sde", sde, LinearSDE)
     radius, n = check.number("radius", radius, 0.0), check.integer("n", n)
     delta = check.number("delta", delta, 0.0, 1.0, open_low=True, open_high=True)
+    t_min = check.number("t_min", t_min, 0.0, sde.T, open_low=True, open_high=True)
     check.with_values("features", features.W)
     size = features.W.abs().sum(1) + features.U.abs().sum(1)
     check.holds("features", size <= 1 + 1e-6, "rows (w_i, u_i) of l1 norm at most one", size)

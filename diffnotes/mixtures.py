@@ -63,7 +63,7 @@ class GaussianMixture:
     @classmethod
     def two_modes(cls, mu: float, weight: float = 0.5, d: int = 1, *, dtype=torch.float64, device=None) -> "GaussianMixture":
         """weight N(-mu e, I) + (1 - weight) N(mu e, I) with e the first unit vector: the target of Theorem 2 in d = 1."""
-        mu = check.number("mu", mu, 0.0)
+        mu = check.number("mu", mu, 0.0, 1e15)
         weight = check.number("weight", weight, 0.0, 1.0, open_low=True, open_high=True)
         means = torch.zeros(2, check.integer("d", d), dtype=dtype, device=device)
         means[:, 0] = torch.tensor([-mu, mu], dtype=dtype, device=device)
@@ -188,7 +188,7 @@ class DiffusedMixture:
 
     def half_width(self, t, deviations: float = 7.0) -> Tensor:
         """A radius R(t), shape of t: every component of p_t lies in [-R, R]^d up to ``deviations`` standard deviations."""
-        deviations = check.number("deviations", deviations, 0.0, open_low=True)
+        deviations = check.number("deviations", deviations, 0.0, 38.0, open_low=True)  # beyond, a float64 density is zero
         t = check.times("t", t, 0.0, self.sde.T, like=self.mixture.means)
         scale, std = self.sde.scale(t)[..., None], self.sde.std(t)[..., None]
         reach = self.mixture.means.abs().amax(-1)

@@ -53,7 +53,7 @@ class SwishNet:
              output_scale=16.0, dtype=torch.float32, device=None) -> "SwishNet":
         """One network for each generator, initialised as ``torch.nn.Linear`` is: uniformly on +- 1/sqrt(fan in)."""
         width, frequencies = check.integer("width", width), check.integer("frequencies", frequencies)
-        frequency_std = check.number("frequency_std", frequency_std, 0.0)
+        frequency_std = check.number("frequency_std", frequency_std, 0.0, 1e6)
         kind, of_time = dict(dtype=dtype, device=device), (2 * frequencies) ** -0.5
         inner = torch.tensor([1.0] + [of_time] * (2 * frequencies) + [1.0, of_time], **kind)
         bound = torch.cat([inner.repeat_interleave(width), torch.full((width + 1,), width**-0.5, **kind)])

@@ -72,7 +72,8 @@ def line_grid(p: DiffusedMixture, weighting, t_min: float, n_t: int = 128, n_x: 
     check.instance("p", p, DiffusedMixture)
     if p.mixture.d != 1:
         check.fail("p", f"a density in d = {p.mixture.d}", "d = 1 (use sampled_nodes for d > 1)")
-    n_x = check.integer("n_x", n_x, 3)
+    n_t, n_x = check.integer("n_t", n_t), check.integer("n_x", n_x, 3)
+    t_min = check.number("t_min", t_min, 0.0, p.sde.T, open_low=True, open_high=True)
     like = p.mixture.means
     t, dt = (a.to(like) for a in time_nodes(t_min, p.sde.T, n_t))
     unit = torch.linspace(-1, 1, n_x, dtype=like.dtype, device=like.device)

@@ -53,7 +53,7 @@ class UNet:
         """One network for each generator: weights uniform on +- 1/sqrt(fan in), GroupNorm at one and zero, output layer zero."""
         side, channels, patch = _sizes(side, channels, patch)
         frequencies = check.integer("frequencies", frequencies)
-        frequency_std = check.number("frequency_std", frequency_std, 0.0)
+        frequency_std = check.number("frequency_std", frequency_std, 0.0, 1e6)
         kind, theta, omega = dict(dtype=dtype, device=device), [], []
         for generator in check.generators("generators", generators):
             omega.append(frequency_std * rng.normal(generator, (frequencies,), **kind))
