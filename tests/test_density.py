@@ -192,3 +192,40 @@ def test_bits_per_dim_of_a_binned_gaussian_is_its_entropy():
 def test_bits_per_dim_names_bad_arguments(change, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         dn.bits_per_dim(**{"log_density": torch.zeros(1), "d": 1, "bin_width": 1.0} | change)
+
+
+VE, MODES = dn.VE(), dn.GaussianMixture.two_modes(2.0).diffused(dn.OU(T=3.0))
+
+
+def test_integrated_score_density_of_a_true_score_is_the_marginal():
+    x = torch.linspace(-9, 9, 3001, dtype=F64)
+    q = dn.integrated_score_density(MODES.score, x, 0.3)
+    assert torch.allclose(q, MODES.log_prob(x[:, None], 0.3).exp(), atol=1e-4)
+    for score in (lambda x, t: x, lambda x, t: x.abs(), lambda x, t: -x.abs(), lambda x, t: -1 - x, lambda x, t: 1 - x):  # does not point inwards at both ends
+        with pytest.raises(ValueError, match=r"^score\(x, t\): got "):
+            dn.integrated_score_density(score, torch.linspace(-1, 1, 5, dtype=F64), 0.1)
+
+
+def test_kl_on_points_of_the_true_score_is_the_divergence_of_the_marginal():
+    """On a wide fine grid the read-out at t is KL(p_0 || p_t), here checked against the closed form for Gaussians."""
+    law, x, t = dn.GaussianMixture.normal(1.0), torch.linspace(-10, 10, 2001, dtype=F64), 0.065
+    variance = torch.tensor([[1 + VE.std(t) ** 2]])
+    exact = dn.kl_gaussian(torch.zeros(1, dtype=F64), torch.ones(1, 1, dtype=F64), torch.zeros(1, dtype=F64), variance)
+    for every in (1, 40):
+        kl = dn.kl_on_points(law.diffused(VE).score, law.log_prob(x[::every, None]), x, t, every)
+        torch.testing.assert_close(kl, exact, rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(dn.kl_on_points(law.diffused(VE).score, law.log_prob(x[:, None]), x, t), exact, rtol=1e-4, atol=1e-7)
+
+
+def test_kl_on_points_passes_nan_on():
+    x = torch.linspace(-4, 4, 21, dtype=F64)
+    log_p = dn.GaussianMixture.normal(1.0).log_prob(x[:, None])
+    kl = dn.kl_on_points(lambda y, t: -y * torch.tensor([torch.nan, 1.0], dtype=F64)[:, None, None], log_p, x, 0.1)
+    assert kl.isnan().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("change, name", [({"every": 0}, "every"), ({"log_p": torch.zeros(2, dtype=F64)}, "log_p"),
+                                          ({"x": torch.zeros(3, dtype=F64)}, "x"), ({"x": torch.tensor([0.0, 1.0, 0.5], dtype=F64)}, "x")])
+def test_reading_a_density_off_a_score_names_bad_arguments(change, name):
+    with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
+        dn.kl_on_points(**dict(score=lambda x, t: -x, log_p=torch.zeros(3, dtype=F64), x=torch.linspace(-1, 1, 3, dtype=F64), t=0.1) | change)

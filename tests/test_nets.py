@@ -178,23 +178,6 @@ def test_float32_follows_float64():
     torch.testing.assert_close(single.net.theta.double(), double.net.theta, rtol=1e-4, atol=1e-5)
 
 
-def test_kl_on_points_of_the_true_score_is_the_divergence_of_the_marginal():
-    """On a wide fine grid the read-out at t is KL(p_0 || p_t), here checked against the closed form for Gaussians."""
-    law, x, t = dn.GaussianMixture.normal(1.0), torch.linspace(-10, 10, 2001, dtype=F64), 0.065
-    variance = torch.tensor([[1 + SDE.std(t) ** 2]])
-    exact = dn.kl_gaussian(torch.zeros(1, dtype=F64), torch.ones(1, 1, dtype=F64), torch.zeros(1, dtype=F64), variance)
-    for every in (1, 40):
-        kl = dn.kl_on_points(law.diffused(SDE).score, law.log_prob(x[::every, None]), x, t, every)
-        torch.testing.assert_close(kl, exact, rtol=1e-4, atol=1e-7)
-
-
-def test_kl_on_points_passes_nan_on():
-    net = nets(range(2)).with_theta(torch.stack([torch.full((41,), torch.nan, dtype=F64), nets([1]).theta[0]]))
-    x = torch.linspace(-4, 4, 21, dtype=F64)
-    kl = dn.kl_on_points(net.score, dn.GaussianMixture.normal(1.0).log_prob(x[:, None]), x, 0.1)
-    assert kl.isnan().tolist() == [True, False]
-
-
 BAD = {
     "generators": lambda: last(range(2), dn.SGD(0.2), net=nets(range(3))),
     "generators ": lambda: dn.SwishNet.draw(3, SDE, [np.random.default_rng(0)] * 2),
@@ -217,8 +200,6 @@ BAD = {
     "x": lambda: nets(range(2)).score(torch.zeros(3, 4, 1, dtype=F64), 0.5),
     "t": lambda: nets(range(2)).score(torch.zeros(4, 1, dtype=F64), 0.0),
     "t ": lambda: nets(range(2)).score(torch.zeros(4, 1, dtype=F64), torch.ones(3, dtype=F64)),
-    "every": lambda: dn.kl_on_points(nets([0]).score, torch.zeros(3, dtype=F64), torch.linspace(-1, 1, 3, dtype=F64), 0.1, 0),
-    "log_p": lambda: dn.kl_on_points(nets([0]).score, torch.zeros(2, dtype=F64), torch.linspace(-1, 1, 3, dtype=F64), 0.1),
 }
 
 

@@ -85,12 +85,6 @@ def test_expanded_points_are_welcome():
     assert torch.allclose(both, once.expand(2, 5))
 
 
-def test_integrated_score_density_of_a_true_score_is_the_marginal():
-    x = torch.linspace(-9, 9, 3001, dtype=F64)
-    q = dn.integrated_score_density(MODES.score, x, 0.3)
-    assert torch.allclose(q, MODES.log_prob(x[:, None], 0.3).exp(), atol=1e-4)
-
-
 X = torch.zeros(2, 1, dtype=F64)
 
 
@@ -103,8 +97,6 @@ X = torch.zeros(2, 1, dtype=F64)
     (lambda: dn.probability_flow(MODES.score, SDE, X, torch.tensor([1.0, 2.0, 1.5], dtype=F64)), "t"),
     (lambda: dn.probability_flow_log_prob(MODES.score, SDE, X, times(3), lambda y: y), "t"),
     (lambda: dn.probability_flow_log_prob(MODES.score, SDE, X, times(3).flip(0), lambda y: y), r"prior_log_prob\(x\)"),
-    (lambda: dn.integrated_score_density(lambda x, t: x, torch.linspace(-1, 1, 5, dtype=F64), 0.1), r"score\(x, t\)"),
-    (lambda: dn.integrated_score_density(lambda x, t: -x, torch.zeros(3, dtype=F64), 0.1), "x"),
 ])
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):

@@ -89,7 +89,7 @@ def test_geometric_times(sde):
     std = sde.std(t)
     assert t[-1] == sde.T and std[0] == pytest.approx(0.05, rel=1e-9)
     assert torch.allclose(std[1:] / std[:-1], (std[-1] / std[0]) ** (1 / 8), rtol=1e-6)
-    for bad in (0.0, 1e6):
+    for bad in (0.0, float(sde.std(sde.T)), 1e6):
         with pytest.raises(ValueError, match=r"^std_min: got"):
             sde.geometric_times(bad, 8)
 
