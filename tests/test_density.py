@@ -34,6 +34,21 @@ def test_kl_is_infinite_where_q_vanishes():
     assert float(dn.kl_grid(torch.tensor([1.0, 0.0], dtype=F64), p, 1.0)) == pytest.approx(np.log(2))
 
 
+def test_kl_grid_normalises_and_leaves_out_what_holds_no_mass():
+    x = torch.linspace(-8, 8, 161, dtype=F64)
+    p, q = gaussian(x, 0.0, 1.0), gaussian(x, 0.5, 1.0)
+    exact = dn.kl_grid(p, q, 0.1)
+    assert float(dn.kl_grid(1.0005 * p, 0.9995 * q, 0.1)) == pytest.approx(float(exact), rel=1e-12)
+    assert float(dn.kl_grid(p, q, torch.full_like(x, 0.1))) == pytest.approx(float(exact), rel=1e-12)
+    with pytest.raises(ValueError, match=r"^p: got 1.002"):
+        dn.kl_grid(1.002 * p, q, 0.1)
+    with pytest.raises(ValueError, match=r"^tolerance: got -0.5"):
+        dn.kl_grid(p, q, 0.1, tolerance=-0.5)
+    # The threshold is one of mass, density times width, not of density.
+    p, q = torch.tensor([[1e3, 1e-16], [1e3, 1e-14]], dtype=F64), torch.tensor([1e3, 0.0], dtype=F64)
+    assert dn.kl_grid(p, q.expand(2, -1), 1e-3).tolist() == [0.0, torch.inf]
+
+
 def test_kl_monte_carlo_covers_the_truth():
     p, q = dn.GaussianMixture.isotropic([1.0], [[0.0]], 1.0), dn.GaussianMixture.isotropic([1.0], [[1.0]], 1.0)
     z = []
@@ -83,6 +98,7 @@ LAW = gaussian(X, 0.0, 1.0)
 
 @pytest.mark.parametrize("call, name", [
     (lambda: dn.kl_grid(LAW, LAW[:-1], 0.1), "q"), (lambda: dn.kl_grid(-LAW, LAW, 0.12), "p"),
+    (lambda: dn.kl_grid(torch.where(X > 11, -1e-6, LAW), LAW, 0.12), "p"), (lambda: dn.kl_grid(LAW.expand(3, -1), LAW.expand(3, -1), torch.ones(3, dtype=F64)), "dx"),
     (lambda: dn.kl_grid(LAW, 2 * LAW, 0.12), "q"), (lambda: dn.kl_grid(LAW, LAW, 0.0), "dx"),
     (lambda: dn.kl_grid(LAW, LAW, torch.ones(3, dtype=F64)), "dx"),
     (lambda: dn.kl_monte_carlo(torch.zeros(1), torch.zeros(1)), "log_p"), (lambda: dn.kl_monte_carlo(torch.zeros(3), torch.zeros(2)), "log_q"),
@@ -120,9 +136,23 @@ def test_integrated_score_density_of_a_true_score_is_the_marginal():
     x = torch.linspace(-9, 9, 3001, dtype=F64)
     q = dn.integrated_score_density(MODES.score, x, 0.3)
     assert torch.allclose(q, MODES.log_prob(x[:, None], 0.3).exp(), atol=1e-4)
-    for score in (lambda x, t: x, lambda x, t: x.abs(), lambda x, t: -x.abs(), lambda x, t: -1 - x, lambda x, t: 1 - x):  # does not point inwards at both ends
+    for score in (lambda x, t: x, lambda x, t: x.abs(), lambda x, t: -x.abs(), lambda x, t: -1 - x, lambda x, t: 1 - x,
+                  lambda x, t: torch.where(x > 0.9, 1.0, -x), lambda x, t: torch.where(x < -0.9, -1.0, -x)):  # does not point inwards at both ends
         with pytest.raises(ValueError, match=r"^score\(x, t\): got "):
             dn.integrated_score_density(score, torch.linspace(-1, 1, 5, dtype=F64), 0.1)
+    with pytest.raises(ValueError, match=r"^score\(x, t\): got 0.125; "):  # the slope at the right end
+        dn.integrated_score_density(lambda x, t: x / 8, torch.linspace(-1, 1, 5, dtype=F64), 0.1)
+    with pytest.raises(ValueError, match=r"^score\(x, t\): got nan; allowed: finite"):
+        dn.integrated_score_density(lambda x, t: -x * torch.nan, torch.linspace(-1, 1, 5, dtype=F64), 0.1)
+    with pytest.raises(ValueError, match=r"^x: got -1; allowed: increasing points"):
+        dn.integrated_score_density(lambda x, t: -x, torch.tensor([0.0, -1.0, 0.5], dtype=F64), 0.1)
+
+
+def test_a_weak_pull_at_the_ends_is_enough():
+    x = torch.linspace(-1, 1, 2001, dtype=F64)
+    for pull in (0.01, 3.0, 3000.0):  # with the last the integral of the score reaches 1500
+        density = dn.integrated_score_density(lambda y, t, pull=pull: -pull * y, x, 0.1)
+        assert torch.allclose(density / density.max(), torch.exp(-pull * x**2 / 2), atol=1e-6)
 
 
 def test_kl_on_points_of_the_true_score_is_the_divergence_of_the_marginal():

@@ -1,5 +1,7 @@
 """Random features, the quadratic loss and its exact flow, against definitions and ODE integration."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import scipy.integrate
@@ -99,8 +101,9 @@ def test_statistics_give_the_loss_of_its_definition():
 
 def test_row_chunks_change_nothing(monkeypatch):
     whole = dn.statistics(features(7), NODES)
-    monkeypatch.setattr("diffnotes.flow._ROWS", 50)
-    assert torch.allclose(dn.statistics(features(7), NODES).B, whole.B, rtol=1e-12)
+    for rows in (50, 1):  # some nodes at a time, or one
+        monkeypatch.setattr("diffnotes.flow._ROWS", rows)
+        assert torch.allclose(dn.statistics(features(7), NODES).B, whole.B, rtol=1e-12)
 
 
 def test_empirical_flow_obeys_steins_identity():
@@ -156,6 +159,83 @@ def test_flow_at_zero_and_at_infinity():
     step = flow.minimiser() - flow.theta0
     projected = step @ torch.linalg.pinv(flow.statistics.B) @ flow.statistics.B
     assert torch.allclose(step, projected, atol=1e-8)
+
+
+def test_losses_in_batches_are_those_of_their_entries():
+    flow = dn.GradientFlow(random_statistics(3, 4, 2, 5), start(3, 2, 4))
+    theta, tau = dn.normal(np.random.default_rng(0), (3, 2, 2, 4)), torch.tensor([[0.0, 0.1, 3.0], [0.5, 1.0, 9.0]], dtype=torch.float64)
+    for i in range(2):
+        for j in range(3):
+            torch.testing.assert_close(flow.statistics.loss(theta)[j, i], flow.statistics.loss(theta[j, i]))
+            torch.testing.assert_close(flow.statistics.gradient(theta)[j, i], flow.statistics.gradient(theta[j, i]))
+            torch.testing.assert_close(flow.theta(tau)[i, j], flow.theta(tau[i, j]))
+            torch.testing.assert_close(flow.loss(tau)[i, j], flow.loss(tau[i, j]))
+            torch.testing.assert_close(flow.norm(tau)[i, j], flow.norm(tau[i, j]))
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_flow_along_directions_that_the_loss_does_not_curve(unit):
+    """B = unit diag(1/2, 0, 0), with a pull along the second direction: Theta moves along it at the constant rate 2 C for ever."""
+    B = unit * torch.diag(torch.tensor([0.5, 0.0, 0.0], dtype=torch.float64))
+    C, theta0 = unit * torch.tensor([[1.0, 0.3, 0.0]], dtype=torch.float64), torch.tensor([[0.2, -1.0, 4.0]], dtype=torch.float64)
+    flow = dn.GradientFlow(dn.Statistics(B, C, torch.tensor(unit, dtype=torch.float64)), theta0)
+    for tau in (0.0, 1 / unit, 3 / unit):
+        expected = torch.tensor([[2 - 1.8 * np.exp(-unit * tau), -1 + 0.6 * unit * tau, 4.0]], dtype=torch.float64)
+        torch.testing.assert_close(flow.theta(tau), expected)
+    torch.testing.assert_close(flow.minimiser(), torch.tensor([[2.0, -1.0, 4.0]], dtype=torch.float64))
+    clock = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)  # the derivative in tau, where 0/0 must not appear
+    velocity = torch.stack([torch.autograd.grad(flow.theta(clock)[0, k], clock)[0] for k in range(3)])
+    torch.testing.assert_close(velocity, -flow.statistics.gradient(theta0)[0])
+
+
+def test_a_loss_without_curvature_or_with_one_direction():
+    zero = torch.zeros(2, 2, dtype=torch.float64)
+    flow = dn.GradientFlow(dn.Statistics(zero, zero, torch.tensor(1.0, dtype=torch.float64)), torch.ones_like(zero))
+    assert torch.equal(flow.minimiser(), flow.theta0) and float(flow.minimum()) == float(flow.loss(5.0)) == 1
+    for seed in range(5):  # rank one: all other eigenvalues are rounding
+        flow = dn.GradientFlow(random_statistics(seed, 6, 2, 1), start(seed, 2, 6))
+        assert (flow.eigenvalues >= 0).all() and float(flow.statistics.gradient(flow.minimiser()).norm()) < 1e-9
+        assert float((flow.minimiser() - flow.theta0).norm()) < 1e3
+    assert torch.equal(dn.gradient_descent(flow.statistics, flow.theta0, 0.1, 0), flow.theta0)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_symmetry_and_sign_of_B_are_relative_to_its_size(unit):
+    C, S = torch.zeros(1, 2, dtype=torch.float64), torch.tensor(0.0, dtype=torch.float64)
+    for asymmetry, valid in ((1e-10, True), (1e-8, False)):
+        B = unit * torch.tensor([[1.0, asymmetry], [0.0, 1.0]], dtype=torch.float64)
+        if valid:
+            dn.Statistics(B, C, S)
+        else:
+            with pytest.raises(ValueError, match=r"^B: got .*; allowed: a symmetric matrix"):
+                dn.Statistics(B, C, S)
+    with pytest.raises(ValueError, match=r"^B: got .*; allowed: a positive semi-definite matrix"):
+        dn.Statistics(unit * torch.diag(torch.tensor([1.0, -1e-9], dtype=torch.float64)), C, S)
+    for off, valid in ((1 + 1e-10, True), (1 + 1e-8, False)):  # eigenvalues 2 and about 1 - off
+        statistics = dn.Statistics(unit * torch.tensor([[1.0, off], [off, 1.0]], dtype=torch.float64), C, S)
+        if valid:
+            assert (dn.GradientFlow(statistics).eigenvalues >= 0).all()
+        else:
+            with pytest.raises(ValueError, match=r"^B: got .*; allowed: a positive semi-definite matrix"):
+                dn.GradientFlow(statistics)
+
+
+def test_statistics_do_not_change_and_take_any_features():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        STATS.B = STATS.C
+
+    class Linear:
+        width, d = 2, 1
+
+        def __call__(self, x, t):
+            return torch.cat([x, t[:, None]], 1)
+
+    B = dn.statistics(Linear(), NODES).B
+    assert float(B[0, 0]) == pytest.approx(float((NODES.weight * NODES.x[:, 0] ** 2).sum()), rel=1e-12)
+    for bad in (lambda x, t: x, type("NoCall", (), dict(width=2, d=1))(), type("NoWidth", (), dict(d=1, __call__=lambda self, x, t: x))(),
+                type("NoD", (), dict(width=1, __call__=lambda self, x, t: x))()):
+        with pytest.raises(ValueError, match=r"^features: got "):
+            dn.statistics(bad, NODES)
 
 
 FLOW = dn.GradientFlow(random_statistics(0, 3, 2, 3))

@@ -61,6 +61,17 @@ def test_perturb_has_the_moments_of_the_kernel():
     assert float(x.std()) == pytest.approx(std, rel=4 / (2 * n) ** 0.5)
 
 
+def test_drift_and_perturbation_are_their_formulas_at_each_points_own_time():
+    """Signs that the moments cannot see: the noise that goes in is the noise that the denoising loss asks for."""
+    x, z = dn.normal(np.random.default_rng(0), (2, 4, 3))
+    t = torch.tensor([0.0, 0.1, 0.4, 1.0], dtype=torch.float64)
+    for sde in SDES:
+        f, r, s = ([float(g(u)) for u in t] for g in (sde.drift_rate, sde.scale, sde.std))
+        for k in range(4):
+            torch.testing.assert_close(sde.drift(x, t)[k], f[k] * x[k])
+            torch.testing.assert_close(sde.perturb(x, t, z)[k], r[k] * x[k] + s[k] * z[k])
+
+
 @given(st.floats(0.0, 1.0))
 @settings(max_examples=50, deadline=None)
 def test_vp_preserves_variance(fraction):
@@ -81,6 +92,14 @@ def test_vp_preserves_variance(fraction):
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         call()
+
+
+def test_a_time_for_each_point_or_one_for_all():
+    with pytest.raises(ValueError, match=r"^t: got shape \(2,\); allowed: a number or shape \(3,\), one time for each x$"):
+        dn.OU().drift(torch.zeros(3, 2), torch.zeros(2))
+    with pytest.raises(ValueError, match=r"^t: got shape \(4,\); allowed: a number or shape \(4, 3\)"):
+        dn.OU().drift(torch.zeros(4, 3, 2), torch.zeros(4))
+    assert dn.OU().drift(torch.ones(4, 3, 2), torch.zeros(4, 3)).shape == (4, 3, 2)
 
 
 @pytest.mark.parametrize("sde", [dn.VE(), dn.OU(), dn.VP(), dn.Driftless(dn.OU())])

@@ -27,16 +27,18 @@ def main() -> int:
     ]
     status = max(subprocess.run(command, cwd=ROOT, check=False).returncode for command in commands)
     if "--record" in sys.argv[1:]:
-        record()
+        times = json.loads((ROOT / OUT).read_text(encoding="utf-8"))
+        keep(lambda record: record.update(check=times))
     return status
 
 
-def record() -> None:
-    """Put the last check's times beside those of the other presets."""
+def keep(change) -> None:
+    """Change what ``book/checked.json`` holds, in one rename."""
     page = ROOT / "book" / "checked.json"
-    kept = json.loads(page.read_text(encoding="utf-8")) | {"check": json.loads((ROOT / OUT).read_text(encoding="utf-8"))}
+    record = json.loads(page.read_text(encoding="utf-8"))
+    change(record)
     temporary = page.with_suffix(".tmp")
-    temporary.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     temporary.replace(page)
 
 

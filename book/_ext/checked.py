@@ -1,4 +1,4 @@
-"""The directives ``figure-gallery``, ``run-times`` and ``not-reproduced``, made from the chapters and ``checked.json``."""
+"""The directives ``figure-gallery``, ``run-times``, ``not-reproduced`` and ``mutants``, made from chapters and records."""
 
 import base64
 import io
@@ -24,7 +24,7 @@ class FromChapters(SphinxDirective):
 
     def run(self):
         book = Path(self.env.srcdir) / "book"
-        for source in [*book.glob("*.ipynb"), book / "checked.json"]:
+        for source in [*book.glob("*.ipynb"), book / "checked.json", book / "mutants.json"]:
             self.env.note_dependency(str(source))
         container = nodes.container()
         self.state.nested_parse(StringList(self.lines(book), self.name), self.content_offset, container)
@@ -55,15 +55,29 @@ class RunTimes(FromChapters):
     """Seconds of every chapter in the last recorded check, and minutes of its other presets."""
 
     def lines(self, book):
-        check, paper, rows = recorded(book)["check"], recorded(book)["presets"]["paper"], []
+        check, presets, rows = recorded(book)["check"], recorded(book)["presets"], []
         for notebook, title, _ in chapters(book):
-            minutes = paper["minutes"].get(notebook.stem)
-            rows.append([f"[{title}](/book/{notebook.name})", str(check["seconds"].get(notebook.stem, "")),
-                         "" if minutes is None else f"{minutes:g}"])
+            here = {claim.id: claim.verdict for claim in claims.stored(notebook)}
+            runs = [larger(preset, runs[notebook.stem], here) for preset, runs in presets.items() if notebook.stem in runs]
+            rows.append([f"[{title}](/book/{notebook.name})", str(check["seconds"].get(notebook.stem, "")), " <br>".join(runs)])
         versions = ", ".join(f"{name} {number}" for name, number in check["versions"].items())
-        return [f"`ci`: {check['date']}, {check['machine']}, a thread for each chapter; {versions}.",
-                f"`paper`: {paper['machine']}.", "",
-                *table("times", "60 20 20", ["Chapter", "`ci`, seconds", "`paper`, minutes"], rows)]
+        return [f"`ci`: {check['date']}, {check['machine']}, a thread for each chapter; {versions}.", "",
+                *table("times", "45 15 40", ["Chapter", "`ci`, seconds", "Larger presets, minutes"], rows)]
+
+
+class Mutants(FromChapters):
+    """How many changes of each module the tests see, and every line whose change they did not see."""
+
+    def lines(self, book):
+        record = json.loads((book / "mutants.json").read_text(encoding="utf-8"))
+        rows, survivors = [], []
+        for name, run in record.items():
+            seen = f"{run['killed']} ({run['killed'] / run['mutants']:.0%})"
+            rows.append([f"`{name}`", str(run["mutants"]), seen, f"{run['date']}, commit {run['commit'][:7]}"])
+            changes = [line for before, after in run["survivors"] for line in (f"- {before}", f"+ {after}")]
+            survivors += [f"{name}.py", *changes, ""]
+        return [*table("mutants", "25 20 25 30", ["Module", "Changes", "Seen by the tests", "When"], rows), "",
+                "::::{dropdown} The changes that no test sees", "```diff", *survivors, "```", "::::"]
 
 
 class NotReproduced(FromChapters):
@@ -73,6 +87,16 @@ class NotReproduced(FromChapters):
         rows = [[f"[{item.name}](/book/{item.chapter}.ipynb) <br>{verdict.badge()}", verdict.measured(), item.why]
                 for item, verdict in claims.ledger(book) if verdict and item.why]
         return table("reasons", "24 38 38", ["Item", "What was measured", "Why"], rows)
+
+
+def larger(preset, run, here):
+    """Minutes, verdicts against those of the page, machine and date of one chapter's run in a larger preset, in words."""
+    if "verdicts" not in run:
+        return f"`{preset}`: {run['minutes']:g}, by hand, November 2026"
+    other = [f"{id}: {run['verdicts'].get(id, 'none')}" for id, verdict in here.items() if run["verdicts"].get(id) != verdict]
+    verdicts = "other verdicts: " + "; ".join(other) if other else "same verdicts"
+    where = f"{run['machine']}, threads: {run['threads']}; {run['date']}, commit {run['commit'][:7]}"
+    return f"`{preset}`: {run['minutes']:g}, {verdicts} ({where})"
 
 
 def recorded(book):
@@ -98,6 +122,7 @@ def figures(cells):
 
 
 def setup(app):
-    for name, directive in (("figure-gallery", FigureGallery), ("run-times", RunTimes), ("not-reproduced", NotReproduced)):
+    for name, directive in (("figure-gallery", FigureGallery), ("run-times", RunTimes), ("not-reproduced", NotReproduced),
+                            ("mutants", Mutants)):
         app.add_directive(name, directive)
     return {"parallel_read_safe": True, "version": "1"}
