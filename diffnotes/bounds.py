@@ -65,13 +65,14 @@ def ridge_excess(flow: GradientFlow, tau: Tensor | float) -> Tensor:
 def power_law(x, y: Tensor) -> tuple[float, float]:
     """The exponent of y ~ x^a by least squares in logarithms, and twice its standard error over seeds.
 
-    x [k] > 0, y [seeds, k] > 0, at least 2 seeds; one line is fitted to each seed.
+    x [k] > 0, not all equal, y [seeds, k] > 0, at least 2 seeds; one line is fitted to each seed.
     """
     x, y = check.tensor("x", x, ("k",)), check.tensor("y", y, ("seeds", "k"))
     for name, value in (("x", x), ("y", y)):
         check.holds(name, check.with_values(name, value) > 0, "positive numbers", value)
     if len(y) < 2 or len(x) < 2 or y.shape[1] != len(x):
         check.fail("y", f"shape {tuple(y.shape)}", f"at least 2 seeds, at least 2 points, one for each of the {len(x)} x")
+    check.holds("x", x.max() > x.min(), "at least two different numbers", x[0])
     u, v = x.log() - x.log().mean(), y.log()
     slopes = (v @ u.to(v)) / u.square().sum()
     return float(slopes.mean()), float(2 * slopes.std() / len(y) ** 0.5)

@@ -23,7 +23,9 @@ def kl_grid(p: Tensor, q: Tensor, dx, tolerance: float = 1e-3) -> Tensor:
         check.fail("dx", f"shape {tuple(dx.shape)}", f"a number or shape ({p.shape[-1]},)")
     check.holds("dx", dx > 0, "cell widths > 0", dx)
     p, q = (_normalised(name, f, dx, tolerance) for name, f in (("p", p), ("q", q)))
-    return torch.where(p * dx > 1e-18, p * (p / q).log() * dx, torch.zeros_like(p)).sum(-1)
+    kept = p * dx > 1e-18
+    log_ratio = torch.where(kept, p, 1.0).log() - torch.where(kept, q, 1.0).log()
+    return (p * log_ratio * dx).sum(-1)
 
 
 def kl_monte_carlo(log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,7 +58,9 @@ def kl_gaussian(mean_p: Tensor, cov_p: Tensor, mean_q: Tensor, cov_q: Tensor) ->
     mean_q = check.tensor("mean_q", mean_q, (d,), like=mean_p)
     roots = []
     for name, cov in (("cov_p", cov_p), ("cov_q", cov_q)):
-        root, info = torch.linalg.cholesky_ex(check.tensor(name, cov, (d, d), like=mean_p))
+        cov = check.tensor(name, cov, (d, d), like=mean_p)
+        check.holds(name, (cov - cov.mT).abs() <= 1e-6 * cov.abs().amax(), "a symmetric matrix")
+        root, info = torch.linalg.cholesky_ex(cov)
         check.holds(name, info == 0, "a positive definite matrix")
         roots.append(root)
     whitened = torch.linalg.solve_triangular(roots[1], torch.cat([roots[0], (mean_p - mean_q)[:, None]], 1), upper=False)

@@ -24,6 +24,11 @@ from .quadrature import Nodes
 _ROWS = 2**24  # entries of the largest temporary, nodes x features
 
 
+def _rounding(B: Tensor, least: float, units: int) -> float:
+    """A relative tolerance: ``least``, or in float32 some units of its rounding."""
+    return max(least, units * torch.finfo(B.dtype).eps)
+
+
 @dataclass(frozen=True)
 class Statistics:
     """The quadratic loss: B [m, m] positive semi-definite, C [d, m], S a scalar tensor."""
@@ -38,7 +43,7 @@ class Statistics:
         check.tensor("C", self.C, ("d", self.B.shape[0]), like=self.B)
         check.tensor("S", self.S, (), like=self.B)
         scale = self.B.diagonal().abs().amax()
-        check.holds("B", (self.B - self.B.mT).abs() <= 1e-9 * scale, "a symmetric matrix")
+        check.holds("B", (self.B - self.B.mT).abs() <= _rounding(self.B, 1e-9, 10) * scale, "a symmetric matrix")
         check.holds("B", self.B.diagonal() >= 0, "a positive semi-definite matrix", self.B.diagonal())
 
     def loss(self, theta: Tensor) -> Tensor:
@@ -88,7 +93,7 @@ class GradientFlow:
             theta0 = torch.zeros_like(statistics.C)
         self.theta0 = check.tensor("theta0", theta0, tuple(statistics.C.shape), like=statistics.B)
         b, self._basis = torch.linalg.eigh(statistics.B)
-        check.holds("B", b >= -1e-9 * b[-1].abs(), "a positive semi-definite matrix", b)
+        check.holds("B", b >= -_rounding(b, 1e-9, 10) * b[-1].abs(), "a positive semi-definite matrix", b)
         self.eigenvalues = b.clamp(min=0)
         self._start, self._pull = self.theta0 @ self._basis, statistics.C @ self._basis
 
@@ -108,7 +113,7 @@ class GradientFlow:
     def minimiser(self) -> Tensor:
         """Theta* = the minimiser of L~ nearest to theta0, [d, m]: the limit tau -> infinity.
 
-        Directions with b_k <= 1e-12 max(b) are left where they started.
+        Directions with b_k <= 1e-12 max(b) (in float32 1e-7 max(b), its rounding) are left where they started.
         """
         return self._minimum() @ self._basis.mT
 
@@ -125,7 +130,7 @@ class GradientFlow:
 
     def _minimum(self) -> Tensor:
         b = self.eigenvalues
-        learned = b > 1e-12 * b[-1]
+        learned = b > _rounding(b, 1e-12, 1) * b[-1]
         return torch.where(learned, self._pull / torch.where(learned, b, torch.ones_like(b)), self._start)
 
 

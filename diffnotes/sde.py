@@ -85,7 +85,7 @@ class LinearSDE:
         std_min = check.number("std_min", std_min, 0.0, largest, open_low=True, open_high=True)
         wanted = std_min * (largest / std_min) ** torch.linspace(0, 1, check.integer("steps", steps) + 1, dtype=torch.float64)
         low, high = torch.zeros_like(wanted), torch.full_like(wanted, self.T)
-        for _ in range(60):
+        for _ in range(200):  # t may be as small as the square of std_min
             middle = (low + high) / 2
             below = self.std(middle) < wanted
             low, high = torch.where(below, middle, low), torch.where(below, high, middle)

@@ -93,7 +93,7 @@ def test_limits_of_tails_and_exponents():
     (lambda: bounds.lyapunov(FLOW, -1.0, FLOW.theta0), "tau"),
     (lambda: bounds.gaussian_tail_union(0.0, 2), "delta"), (lambda: bounds.gaussian_tail_union(-0.5, 2), "delta"),
     (lambda: bounds.power_law([0.0, 1.0], torch.ones(2, 2)), "x"), (lambda: bounds.power_law([-0.5, 1.0], torch.ones(2, 2)), "x"),
-    (lambda: bounds.power_law([1.0, 2.0], torch.tensor([[1.0, 0.0], [1.0, 1.0]])), "y"),
+    (lambda: bounds.power_law([2.0, 2.0], torch.ones(2, 2, dtype=torch.float64)), "x"), (lambda: bounds.power_law([1.0, 2.0], torch.tensor([[1.0, 0.0], [1.0, 1.0]])), "y"),
 ])
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):

@@ -47,6 +47,11 @@ def test_kl_grid_normalises_and_leaves_out_what_holds_no_mass():
     # The threshold is one of mass, density times width, not of density.
     p, q = torch.tensor([[1e3, 1e-16], [1e3, 1e-14]], dtype=F64), torch.tensor([1e3, 0.0], dtype=F64)
     assert dn.kl_grid(p, q.expand(2, -1), 1e-3).tolist() == [0.0, torch.inf]
+    # Where q is small, though not zero, the divergence is finite; cells that are left out have gradient zero, not NaN.
+    small = dn.kl_grid(torch.tensor([1.0, 0.0], dtype=F64), torch.tensor([1e-310, 1.0], dtype=F64), 1.0)
+    assert float(small) == pytest.approx(310 * np.log(10), rel=1e-6)
+    p, q = (torch.tensor(v, dtype=F64, requires_grad=True) for v in ([0.0, 1.0, 0.0], [0.0, 0.5, 0.5]))
+    assert all(g.isfinite().all() for g in torch.autograd.grad(dn.kl_grid(p, q, 1.0), (p, q)))
 
 
 def test_kl_monte_carlo_covers_the_truth():
@@ -103,6 +108,7 @@ LAW = gaussian(X, 0.0, 1.0)
     (lambda: dn.kl_grid(LAW, LAW, torch.ones(3, dtype=F64)), "dx"),
     (lambda: dn.kl_monte_carlo(torch.zeros(1), torch.zeros(1)), "log_p"), (lambda: dn.kl_monte_carlo(torch.zeros(3), torch.zeros(2)), "log_q"),
     (lambda: dn.kl_gaussian(torch.zeros(2), torch.zeros(2, 2), torch.zeros(2), torch.eye(2)), "cov_p"),
+    (lambda: dn.kl_gaussian(torch.zeros(2), torch.tensor([[1.0, 5.0], [0.0, 1.0]]), torch.zeros(2), torch.eye(2)), "cov_p"),
 ])
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):

@@ -220,6 +220,19 @@ def test_symmetry_and_sign_of_B_are_relative_to_its_size(unit):
                 dn.GradientFlow(statistics)
 
 
+@pytest.mark.parametrize("m", [64, 256])
+def test_single_precision_gives_the_same_minimum(m):
+    """In float32 the eigenvalues of B are negative by rounding, and directions below its rounding are noise, not features."""
+    least = {}
+    for dtype in (torch.float32, torch.float64):
+        p = dn.GaussianMixture.two_modes(2.0, dtype=dtype).diffused(SDE)
+        phi = dn.RandomFeatures.draw(m, 1, SDE.T, np.random.default_rng(0), dtype=dtype)
+        flow = dn.GradientFlow(dn.statistics(phi, dn.line_grid(p, SDE.std, 0.01, 32, 64).weighted(p)))
+        least[dtype] = float(flow.minimum())
+        assert float(flow.statistics.loss(flow.minimiser())) == pytest.approx(least[dtype], abs=2e-5)  # S is 0.3, rounding a few 1e-6
+    assert least[torch.float32] == pytest.approx(least[torch.float64], rel=0.1, abs=2e-5)
+
+
 def test_statistics_do_not_change_and_take_any_features():
     with pytest.raises(dataclasses.FrozenInstanceError):
         STATS.B = STATS.C

@@ -107,6 +107,7 @@ def test_geometric_times(sde):
     t = sde.geometric_times(0.05, 8, dtype=torch.float64)
     std = sde.std(t)
     assert t[-1] == sde.T and std[0] == pytest.approx(0.05, rel=1e-9)
+    assert float(sde.std(sde.geometric_times(1e-12, 3, dtype=torch.float64)[0])) == pytest.approx(1e-12, rel=1e-9)
     assert torch.allclose(std[1:] / std[:-1], (std[-1] / std[0]) ** (1 / 8), rtol=1e-6)
     for bad in (0.0, float(sde.std(sde.T)), 1e6):
         with pytest.raises(ValueError, match=r"^std_min: got"):
