@@ -118,6 +118,7 @@ def sample_bound(features: RandomFeatures, sde: LinearSDE, weighting, t_min: flo
     weight = weight_at(weighting, t) * dt / (sde.T - t_min)
     embedding = cosine_embedding(t, features.T, features.U.shape[1]).abs().amax(1)
     K = float((weight * (torch.maximum(sde.scale(t) * radius, embedding) ** 2 + sde.std(t) ** 2)).sum())
+    check.holds("weighting", weight.sum() > 0, "a function of t that is not zero", weight.sum())
     omega = float((features.W.square().sum() / features.width).sqrt())
     q = 1 + math.sqrt(math.log(2 / delta) / 2)
     return SampleBound(K=K, q=q, beta=K * q / math.sqrt(n), gamma=float(weight.sum()) * omega * q / math.sqrt(n),
@@ -132,8 +133,10 @@ def _running_integral(f, tau: Tensor, fastest: Tensor) -> Tensor:
     if tau.device.type == "meta" or not tau.numel():
         return torch.empty_like(tau)
     first, last = 0.1 / max(float(fastest), 1e-300), float(tau.max())
-    pieces = max(0, math.ceil(math.log2(max(last, 1e-300) / first))) + 1
-    partition = min(first, max(last, first)) * 2.0 ** torch.arange(pieces, dtype=tau.dtype, device=tau.device)
+    if last == 0:
+        return torch.zeros_like(tau)
+    pieces = max(0, math.ceil(math.log2(last / first))) + 1
+    partition = min(first, last) * 2.0 ** torch.arange(pieces, dtype=tau.dtype, device=tau.device)
     ends = torch.cat([tau.flatten(), partition, torch.zeros_like(partition[:1])]).unique()
     nodes, weights = (torch.as_tensor(a, dtype=tau.dtype, device=tau.device) for a in np.polynomial.legendre.leggauss(8))
     half, centre = ends.diff() / 2, (ends[1:] + ends[:-1]) / 2

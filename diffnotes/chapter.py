@@ -43,7 +43,10 @@ def start(**duration: str) -> torch.device:
 
 def by_preset(**values):
     """The value for the current preset: ``by_preset(ci=8, paper=32)``; a preset that is not named takes ``ci``'s."""
-    return values.get(preset(), values["ci"])
+    name = preset() if preset() in values else "ci"
+    if name not in values:
+        check.fail("ci", "nothing", "a value for the preset ci")
+    return values[name]
 
 
 def seeds(**count: int) -> range:

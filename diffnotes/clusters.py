@@ -64,8 +64,8 @@ class Clusters:
         among = [check.integer("among", k, 0) for k in check.sequence("among", among)]
         if not among or len(among) % 2 or len(set(among)) < len(among) or max(among) >= len(self.centre):
             check.fail("among", among, f"an even number of different clusters below {len(self.centre)}")
-        graph = networkx.Graph()
-        graph.add_weighted_edges_from((i, j, self.distance[i, j].item()) for i in among for j in among if i < j)
+        graph, distance = networkx.Graph(), self.distance.tolist()
+        graph.add_weighted_edges_from((i, j, distance[i][j]) for i in among for j in among if i < j)
         match = networkx.max_weight_matching if kind == "far" else networkx.min_weight_matching
         pairs = match(graph, maxcardinality=True) if kind == "far" else match(graph)
         return sorted((min(pair), max(pair)) for pair in pairs)
@@ -74,8 +74,8 @@ class Clusters:
         """Indices of n points each of the given clusters, at random without replacement: int64 [len(clusters) n]."""
         n, parts = check.integer("n", n), []
         clusters = [check.integer("clusters", k, 0) for k in check.sequence("clusters", clusters)]
-        if not clusters or max(clusters) >= len(self.centre):
-            check.fail("clusters", clusters, f"at least one of 0, ..., {len(self.centre) - 1}")
+        if not clusters or max(clusters) >= len(self.centre) or len(set(clusters)) < len(clusters):
+            check.fail("clusters", clusters, f"at least one of 0, ..., {len(self.centre) - 1}, all different")
         for k in clusters:
             members = (self.label == k).nonzero()[:, 0]
             if len(members) < n:
@@ -100,7 +100,7 @@ def kmeans(x: Tensor, k: int, seed: int, *, points: Tensor | None = None, restar
     k, restarts, seed = check.integer("k", k), check.integer("restarts", restarts), check.integer("seed", seed, 0)
     if k > len(points):
         check.fail("k", k, f"at most {len(points)}, the number of points")
-    fitted = KMeans(k, n_init=restarts, random_state=seed).fit(points.cpu().numpy())
+    fitted = KMeans(k, n_init=restarts, random_state=seed).fit(points.detach().cpu().numpy())
     label = torch.as_tensor(fitted.labels_, dtype=torch.int64, device=x.device)
     one_hot = torch.nn.functional.one_hot(label, k).to(x.dtype)
     size = one_hot.sum(0)

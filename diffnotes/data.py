@@ -82,10 +82,10 @@ class Scaling:
         return cls(x.mean(0), torch.where(std > 0, std, torch.ones_like(std)))
 
     @classmethod
-    def none(cls, d: int, **kind) -> "Scaling":
+    def none(cls, d: int, *, dtype=torch.float64, device=None) -> "Scaling":
         """z = x."""
-        d = check.integer("d", d)
-        return cls(torch.zeros(d, **kind), torch.ones(d, **kind))
+        one = torch.ones(check.integer("d", d), dtype=dtype, device=device)
+        return cls(torch.zeros_like(one), one)
 
     def __call__(self, x: Tensor) -> Tensor:
         """z for x [*b, d]."""

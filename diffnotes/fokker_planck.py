@@ -35,8 +35,11 @@ def stretched_grid(reach: float, n: int, core: float, *, dtype=torch.float64, de
 
 
 def cell_widths(x: Tensor) -> Tensor:
-    """Widths of the cells around increasing centres x [N], whose faces are the midpoints: [N]."""
+    """Widths of the cells around increasing centres x [N], N >= 2, whose faces are the midpoints: [N]."""
     x = check.tensor("x", x, ("N",))
+    if len(x) < 2:
+        check.fail("x", f"{len(x)} point", "at least 2")
+    check.holds("x", x.diff() > 0, "increasing cell centres", x[1:])
     faces = torch.cat([x[:1] - (x[1:2] - x[:1]) / 2, (x[1:] + x[:-1]) / 2, x[-1:] + (x[-1:] - x[-2:-1]) / 2])
     return faces.diff()
 
@@ -63,6 +66,8 @@ def reverse_sde_density(score, sde: LinearSDE, x: Tensor, t: Tensor, prior: Tens
     if len(x) < 3:
         check.fail("x", f"{len(x)} points", "at least 3")
     t = check.times("t", check.tensor("t", t, ("K+1",), like=x), 0.0, sde.T)
+    if len(t) < 2:
+        check.fail("t", f"{len(t)} time", "at least 2")
     prior = check.tensor("prior", prior, (len(x),), like=x)
     check.holds("x", x.diff() > 0, "increasing cell centres", x.diff())
     check.holds("t", t.diff() < 0, "decreasing times", t[1:])

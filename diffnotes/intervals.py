@@ -1,5 +1,6 @@
 """Intervals for means over few repetitions."""
 
+import re
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,8 @@ class Interval:
     high: float
 
     def __format__(self, spec: str) -> str:
-        spec = f"z{spec or '.2f'}"  # z: no minus sign before a zero
+        spec = spec or ".2f"
+        spec = re.sub(r"^((?:.?[<>=^])?[-+ ]?)", r"\1z", spec)  # z: no minus sign before a zero
         return f"{self.mean:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
 
     __str__ = __repr__ = lambda self: format(self)

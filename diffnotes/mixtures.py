@@ -21,7 +21,8 @@ from . import _checks as check
 from . import rng
 from .sde import LinearSDE
 
-_CHUNK = 2**16  # entries of the largest temporary, points x components x d; larger ones leave the cache and are slower
+# Entries of the largest temporary, points x components x d: on a CPU more leave the cache, on a GPU fewer leave it idle.
+_CHUNK, _CHUNK_CUDA = 2**16, 2**24
 
 
 class GaussianMixture:
@@ -42,8 +43,9 @@ class GaussianMixture:
         size = covariances.abs().amax((-1, -2))
         check.holds("covariances", asymmetry <= 1e-6 * size, "symmetric matrices")
         variances, self._basis = torch.linalg.eigh(covariances)
-        check.holds("covariances", variances >= -1e-6 * size[:, None], "positive semi-definite matrices", variances)
-        self._variances = variances.clamp(min=0)
+        largest, rounding = variances.abs().amax(-1, keepdim=True), d * torch.finfo(variances.dtype).eps
+        check.holds("covariances", variances >= -max(1e-6, rounding) * largest, "positive semi-definite matrices", variances)
+        self._variances = torch.where(variances > rounding * largest, variances, torch.zeros_like(variances))
 
     @classmethod
     def isotropic(cls, weights, means, std) -> "GaussianMixture":
@@ -93,10 +95,13 @@ class GaussianMixture:
     def covariance(self) -> Tensor:
         """Cov x, [d, d]."""
         centred = self.means - self.mean()
-        within = torch.diag_embed(self._variances.expand_as(self.means))
-        if self._basis is not None:
-            within = self._basis @ within @ self._basis.mT
-        return (self.weights[:, None, None] * within).sum(0) + centred.mT @ (self.weights[:, None] * centred)
+        shares = self.weights[:, None] * self._variances  # [k, d]
+        if self._basis is None:
+            within = torch.diag(shares.sum(0))
+        else:
+            shares = shares if len(self._basis) > 1 else shares.sum(0, keepdim=True)
+            within = torch.einsum("kij,kj,klj->il", self._basis, shares, self._basis)
+        return within + centred.mT @ (self.weights[:, None] * centred)
 
     def sample(self, n: int, generator) -> Tensor:
         """n draws, [n, d]."""
@@ -105,8 +110,10 @@ class GaussianMixture:
         u = rng.uniform(generator, (n,), **kind)
         k = torch.searchsorted(self.weights.cumsum(0), u).clamp(max=len(self.weights) - 1)
         z = rng.normal(generator, (n, self.d), **kind) * self._variances.sqrt().expand_as(self.means)[k]
-        if self._basis is not None:
-            z = (self._basis.expand(len(self.weights), -1, -1)[k] @ z[..., None])[..., 0]
+        if self._basis is not None and len(self._basis) == 1:
+            z = z @ self._basis[0].mT
+        elif self._basis is not None:
+            z = torch.einsum("kij,nj->nki", self._basis, z)[torch.arange(n, device=k.device), k]
         return self.means[k] + z
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -128,7 +135,7 @@ class GaussianMixture:
         scale, std = (torch.as_tensor(c, dtype=x.dtype, device=x.device).expand(x.shape[:-1]).reshape(-1) for c in (scale, std))
         if x.device.type != "meta" and bool((self._variances.min() == 0) & (std == 0).any()):
             check.fail("t", 0.0, "t > 0: a component without variance has no density at t = 0")
-        rows = max(1, _CHUNK // self.means.numel())
+        rows = max(1, (_CHUNK_CUDA if x.is_cuda else _CHUNK) // self.means.numel())
         parts = [self._chunk(what, *piece) for piece in zip(flat.split(rows), scale.split(rows), std.split(rows), strict=True)]
         out = torch.cat(parts)
         return out.reshape(x.shape[:-1] + out.shape[1:])
@@ -137,23 +144,27 @@ class GaussianMixture:
         variance = scale[:, None, None] ** 2 * self._variances + std[:, None, None] ** 2  # [b, k or 1, d]
         offset = x[:, None, :] - scale[:, None, None] * self.means  # [b, k, d]
         if self._basis is not None:
-            offset = (self._basis.mT @ offset[..., None])[..., 0]
+            offset = self._rotate(self._basis.mT, offset)
         pull = offset / -variance
         log_terms = self.weights.log() - 0.5 * torch.log(2 * math.pi * variance).sum(-1) + 0.5 * (offset * pull).sum(-1)
         log_prob = torch.logsumexp(log_terms, -1)
         if what == "log_prob":
             return log_prob
         share = torch.exp(log_terms - log_prob[:, None])  # posterior probability of each component, [b, k]
-        score = torch.einsum("bk,bkd->bd", share, self._rotate_back(pull))
+        if self._basis is not None:
+            pull = self._rotate(self._basis, pull)
+        score = torch.einsum("bk,bkd->bd", share, pull)
         if what == "score":
             return score
-        if what == "divergence":
-            curvature = (pull**2).sum(-1) - (1 / variance).sum(-1)
-            return (share * curvature).sum(-1) - (score**2).sum(-1)
+        if what == "divergence":  # the spread of the components' pulls less their mean curvature
+            spread = (pull - score[:, None]).square().sum(-1)
+            return (share * (spread - (1 / variance).sum(-1))).sum(-1)
         return torch.cat([log_prob[:, None], score], 1)
 
-    def _rotate_back(self, vectors):
-        return vectors if self._basis is None else (self._basis @ vectors[..., None])[..., 0]
+    @staticmethod
+    def _rotate(matrices, vectors):
+        """matrices [k or 1, d, d] times vectors [b, k, d]."""
+        return vectors @ matrices[0].mT if len(matrices) == 1 else torch.einsum("kij,bkj->bki", matrices, vectors)
 
 
 class DiffusedMixture:

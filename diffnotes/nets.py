@@ -100,6 +100,7 @@ class SwishNet:
         """c std(t) s(x, t) for ``inputs`` [R, 2F + 3, N]: [R, N]."""
         return self._read_out(torch.nn.functional.silu(torch.bmm(self._inner.mT, inputs)))
 
+    @torch.no_grad()
     def gradient(self, inputs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """The loss (5) weighted with std^2, (1/N) sum_k (output_k / c + z_k)^2, and its gradient: [R], [R, P].
 

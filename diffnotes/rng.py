@@ -20,7 +20,8 @@ def normal(generator, shape: tuple, *, dtype=torch.float64, device=None) -> Tens
 
 def uniform(generator, shape: tuple, *, dtype=torch.float64, device=None) -> Tensor:
     """Uniform numbers on [0, 1) of the given shape."""
-    return _draw("random", torch.rand, generator, shape, dtype, device)
+    u = _draw("random", torch.rand, generator, shape, dtype, device)
+    return u.clamp(max=1 - torch.finfo(u.dtype).eps / 2)  # float32 would round the largest of them to one
 
 
 def permutation(generator, n: int, *, device=None) -> Tensor:

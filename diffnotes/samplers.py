@@ -55,11 +55,14 @@ def probability_flow(score, sde: LinearSDE, x: Tensor, t: Tensor) -> Tensor:
 
 
 def denoise(score, sde: LinearSDE, x: Tensor, t) -> Tensor:
-    """Tweedie's formula, E[x(0) | x(t) = x] = (x + std(t)^2 s(x, t)) / r(t), for x [*b, d]: the last step of many samplers."""
+    """Tweedie's formula, E[x(0) | x(t) = x] = (x + std(t)^2 s(x, t)) / r(t), for x [*b, d], t [*b] or a number: [*b, d].
+
+    The last step of many samplers.
+    """
     check.instance("sde", sde, LinearSDE)
     x = check.tensor("x", x, (..., "d"))
-    t = check.times("t", t, 0.0, sde.T, like=x)
-    return (x + sde.std(t) ** 2 * _score(score, x, t)) / sde.scale(t)
+    t = sde._times_of(x, t)
+    return (x + sde.std(t)[..., None] ** 2 * _score(score, x, t)) / sde.scale(t)[..., None]
 
 
 def probability_flow_log_prob(score, sde: LinearSDE, x: Tensor, t: Tensor, prior_log_prob, *, probes: int = 0,

@@ -8,6 +8,7 @@ import os
 from concurrent.futures import Executor, as_completed
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -25,8 +26,9 @@ def sweep(function, configurations, *, executor: Executor | None = None, cache=N
             None runs here, one after the other.
         cache: a folder for results; each is written in one rename as soon as it is there.  A sweep that was killed goes on
             where it stopped.  Results are found again by the function's source and the configuration: after a change in
-            what the function *calls*, take another folder.  Results must then be tensors, numbers, strings, None, and
-            lists, tuples and dicts of these.
+            what the function *calls*, take another folder.  The function must then be a plain one (no method, closure or
+            partial: what varies belongs into the configurations), and results tensors, numbers, strings, None, and lists,
+            tuples and dicts of these.
         progress: show a bar (environment variable TQDM_DISABLE=1 hides all bars).
 
     The first exception is raised after the running calls end; what was finished stays in the cache.
@@ -37,6 +39,8 @@ def sweep(function, configurations, *, executor: Executor | None = None, cache=N
         check.fail("executor", type(executor).__name__, "a concurrent.futures.Executor, or None")
     if cache is not None and not isinstance(cache, (str, os.PathLike)):
         check.fail("cache", type(cache).__name__, "the path of a folder, or None")
+    if cache is not None and (not inspect.isfunction(function) or function.__closure__):
+        check.fail("function", type(function).__name__, "with a cache: a function that is no method, closure or partial")
     keys = [_key(function, c) for c in configurations]
     if len(set(keys)) < len(keys):
         twice = next(c for i, c in enumerate(configurations) if keys[i] in keys[:i])
@@ -61,9 +65,18 @@ def _run(function, configurations, missing, executor):
             yield i, function(**configurations[i])
         return
     futures = {executor.submit(function, **configurations[i]): i for i in missing}
+    left = set(futures)
     try:
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            left.discard(future)
+            try:
+                value = future.result()
+            except Exception:  # what waits is given up; what runs may end, and is kept
+                for running in as_completed([other for other in left if not other.cancel()]):
+                    if running.exception() is None:
+                        yield futures[running], running.result()
+                raise
+            yield futures[future], value
     finally:
         for future in futures:
             future.cancel()
@@ -93,9 +106,20 @@ def _load(path: Path | None) -> tuple | None:
         return None
 
 
+def _own(value):
+    """The value with tensors that own their memory (a view is saved with all that it looks at), and Python's numbers."""
+    if isinstance(value, torch.Tensor):
+        return value.clone()
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) in (list, tuple):
+        return type(value)(map(_own, value))
+    return {key: _own(entry) for key, entry in value.items()} if type(value) is dict else value
+
+
 def _save(path: Path, value) -> None:
     buffer = io.BytesIO()
-    torch.save(value, buffer)
+    torch.save(_own(value), buffer)
     buffer.seek(0)
     try:
         torch.load(buffer, weights_only=True)

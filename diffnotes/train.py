@@ -30,6 +30,8 @@ class Adam:
     def __init__(self, rate, betas=(0.9, 0.999), epsilon: float = 1e-8):
         self.rate, self.epsilon = _rate(rate), check.number("epsilon", epsilon, 0.0, open_low=True)
         self.betas = tuple(check.number("betas", beta, 0.0, 1.0, open_high=True) for beta in check.sequence("betas", betas))
+        if len(self.betas) != 2:
+            check.fail("betas", f"{len(self.betas)} numbers", "two")
         self.steps = 0
         self.moments: tuple[Tensor, Tensor] | None = None  # running means of gradient and squared gradient
 
@@ -112,7 +114,7 @@ def train(net: SwishNet, data, generators, optimiser, *, epochs: int, batch: int
 
 def _loop(net, data, generators, optimiser, epochs, batch, t_min, decay, progress):
     kind = dict(dtype=net.theta.dtype, device=net.theta.device)
-    net, average = net.with_theta(net.theta.clone()), net.theta.clone()
+    net, average = net.with_theta(net.theta.detach().clone()), net.theta.detach().clone()
     hidden = {} if progress else {"disable": True}  # disable=False would override the environment variable
     for epoch in tqdm(range(1, epochs + 1), unit="epoch", **hidden):
         x = _data(data(epoch), net).to(**kind)

@@ -43,6 +43,8 @@ class UNet:
         self.sde: LinearSDE = sde
         self.side, self.channels, self.patch = _sizes(side, channels, patch)
         self.data_std = None if data_std is None else check.number("data_std", data_std, 0.0, open_low=True)
+        if data_std is not None and float(sde.scale(sde.T)) != 1:
+            check.fail("sde", repr(sde), "an SDE with scale one, such as VE, where data_std is given")
         self._shapes = _shapes(self.channels, self.patch, 2 * self.omega.shape[1])
         size = sum(math.prod(shape) for shape in self._shapes.values())
         self.theta = check.tensor("theta", theta, (len(self.omega), size), like=self.omega, finite=False)
@@ -111,7 +113,7 @@ class UNet:
         """std(t) s(x, t) of one replica, for x [N, d] and t [N]."""
         if self.data_std is None:
             return self._network(theta, omega, x, t)
-        std = self.sde.std(t)[:, None]
+        std = self.sde._std(t)[:, None]  # t was checked for all replicas: a check here would wait for a GPU in every step
         scale = torch.sqrt(self.data_std**2 + std**2)
         return (self.data_std * self._network(theta, omega, x / scale, t) - std * x / scale) / scale
 

@@ -186,3 +186,15 @@ PHI = dn.RandomFeatures.draw(4, 1, SDE.T, np.random.default_rng(0))
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         call()
+
+
+def test_data_that_teaches_nothing_and_a_weight_of_zero():
+    """No eigenvalue of the data's B sets a time scale; the bound is then that of a network that stays where it is."""
+    zero, C, S = torch.zeros(3, 3, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64), torch.tensor(1.0, dtype=torch.float64)
+    flow = dn.GradientFlow(dn.Statistics(torch.eye(3, dtype=torch.float64), torch.ones_like(C), 3 * S))
+    result = dn.certificate(flow, dn.Statistics(zero, C, S), [0.0, 1.0, 2.0])
+    torch.testing.assert_close(result.loss, torch.full((3,), 3.0, dtype=torch.float64))  # Theta stays at zero
+    torch.testing.assert_close(result.drive, torch.tensor([0.0, 3.0, 6.0], dtype=torch.float64))  # |C|^2 tau
+    phi, sde = dn.RandomFeatures.draw(4, 1, 5.0, np.random.default_rng(0)), dn.OU()
+    with pytest.raises(ValueError, match=r"^weighting: got 0; allowed: a function of t that is not zero"):
+        dn.sample_bound(phi, sde, torch.zeros_like, 0.1, radius=1.0, n=10, delta=0.1)

@@ -166,4 +166,4 @@ def test_log_prob_of_the_pixels():
     normal = torch.distributions.Normal(scaling.mean, scaling.std)  # which is N(0, I) after scaling
     z = torch.distributions.Normal(0.0, 1.0).log_prob(scaling(x)).sum(1)
     assert torch.allclose(scaling.log_prob(z), normal.log_prob(x).sum(1))
-    assert torch.allclose(dn.Scaling.none(2).log_prob(z), z)
+    assert torch.allclose(dn.Scaling.none(2, dtype=torch.float32).log_prob(z), z)

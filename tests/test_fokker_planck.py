@@ -97,6 +97,7 @@ def reverse(**change):
     (lambda: reverse(t=torch.tensor([4.0, 1.0], dtype=F64)), "t"), (lambda: reverse(prior=PRIOR * 2), "prior"),
     (lambda: reverse(prior=-PRIOR), "prior"), (lambda: reverse(prior=PRIOR[:-1]), "prior"), (lambda: reverse(order=3), "order"),
     (lambda: reverse(score=lambda x, t: x[:, 0]), r"score\(x, t\)"), (lambda: reverse(score=lambda x, t: x * float("nan")), r"score\(x, t\)"),
+    (lambda: reverse(t=T[:1]), "t"), (lambda: dn.cell_widths(X[:1]), "x"), (lambda: dn.cell_widths(X.flip(0)), "x"),
     (lambda: reverse(score=lambda x, t: 2 * x), "x"), (lambda: dn.stretched_grid(1.0, 10, 2.0), "core"), (lambda: dn.stretched_grid(0.0, 10, 1.0), "reach"),
 ])
 def test_bad_input_names_the_argument(call, name):

@@ -30,3 +30,8 @@ def test_it_prints_without_negative_zero():
 def test_bad_input(name, call):
     with pytest.raises(ValueError, match=f"^{name}: got"):
         call()
+
+
+def test_formats_are_those_of_numbers():
+    value = dn.Interval(-0.001, 1.2, 1.5)
+    assert f"{value:>6.2f}" == "  1.20 (  0.00 to   1.50)" and f"{value:+.1f}" == "+1.2 (+0.0 to +1.5)" and f"{value:*^6.1f}" == "*1.2** (*0.0** to *1.5**)"

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 import diffnotes as dn
 
+F64 = torch.float64
+
 
 def random_mixture(seed, k, d):
     rng = np.random.default_rng(seed)
@@ -145,3 +147,45 @@ EYE = torch.eye(2, dtype=torch.float64)[None]
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         call()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_full_covariances_in_matrix_form(shared):
+    """Covariance, samples, scores and divergences with rotations, against torch.distributions and autograd."""
+    rng, k, d = np.random.default_rng(0), 3, 4
+    roots = torch.from_numpy(rng.standard_normal((1 if shared else k, d, d)))
+    covariances, weights, means = roots @ roots.mT, torch.tensor([0.2, 0.5, 0.3], dtype=F64), dn.normal(rng, (k, d))
+    mixture = dn.GaussianMixture(weights, means, covariances)
+    law = torch.distributions.MixtureSameFamily(torch.distributions.Categorical(weights),
+                                                torch.distributions.MultivariateNormal(means, covariances.expand(k, d, d)))
+    centred = means - weights @ means
+    torch.testing.assert_close(mixture.covariance(), torch.einsum("k,kij->ij", weights, covariances.expand(k, d, d)) + centred.mT @ (weights[:, None] * centred))
+    x = mixture.sample(100_000, rng)
+    assert float((torch.cov(x.mT) - mixture.covariance()).norm() / mixture.covariance().norm()) < 0.02
+    x = x[:5].requires_grad_()
+    torch.testing.assert_close(mixture.log_prob(x.detach()), law.log_prob(x.detach()))
+    torch.testing.assert_close(mixture.score(x.detach()), torch.autograd.grad(law.log_prob(x).sum(), x)[0])
+    p = mixture.diffused(dn.OU())
+    jacobian = torch.stack([torch.func.jacrev(lambda y: p.score(y, 0.3))(row) for row in x.detach()])
+    torch.testing.assert_close(p.divergence(x.detach(), 0.3), jacobian.diagonal(dim1=1, dim2=2).sum(1))
+
+
+def test_the_covariance_of_many_points_needs_no_matrix_for_each():
+    """Which bug this catches: a [n, d, d] temporary, here 2 GB."""
+    x = dn.normal(np.random.default_rng(0), (1000, 500))
+    torch.testing.assert_close(dn.GaussianMixture.empirical(x).covariance(), torch.cov(x.mT, correction=0))
+
+
+def test_divergence_in_single_precision_does_not_cancel():
+    p = dn.GaussianMixture.empirical(torch.zeros(1, 1)).diffused(dn.VE())
+    exact = -1 / float(dn.VE().std(torch.tensor(1e-5, dtype=F64))) ** 2
+    assert float(p.divergence(torch.tensor([[10.0]]), 1e-5)) == pytest.approx(exact, rel=1e-4)
+
+
+def test_single_precision_and_singular_covariances():
+    dn.GaussianMixture([1.0], torch.zeros(1, 784), torch.ones(1, 784, 784))  # eigenvalues -1e-3 by rounding, beside 784
+    a = dn.normal(np.random.default_rng(1), (3, 2))
+    flat = dn.GaussianMixture([1.0], torch.zeros(1, 3, dtype=F64), (a @ a.mT)[None])
+    with pytest.raises(ValueError, match=r"^t: got 0.0; allowed: t > 0"):
+        flat.score(torch.ones(3, dtype=F64))
+    assert flat.diffused(dn.OU()).score(torch.ones(3, dtype=F64), 0.1).isfinite().all()

@@ -85,6 +85,17 @@ def test_expanded_points_are_welcome():
     assert torch.allclose(both, once.expand(2, 5))
 
 
+def test_denoising_with_a_time_for_each_point_is_that_of_each():
+    p = dn.GaussianMixture.normal(0.5, d=2).diffused(SDE)
+    x, t = dn.normal(np.random.default_rng(0), (3, 2)), torch.tensor([0.1, 1.0, 2.5], dtype=F64)
+    rows = torch.stack([dn.denoise(p.score, SDE, x[k], t[k]) for k in range(3)])
+    torch.testing.assert_close(dn.denoise(p.score, SDE, x, t), rows)
+    shrink = 0.25 * SDE.scale(t) / (SDE.scale(t) ** 2 * 0.25 + SDE.std(t) ** 2)  # the regression of x(0) on x(t)
+    torch.testing.assert_close(rows, shrink[:, None] * x)
+    with pytest.raises(ValueError, match=r"^t: got shape \(2,\)"):
+        dn.denoise(p.score, SDE, x, t[:2])
+
+
 X = torch.zeros(2, 1, dtype=F64)
 
 

@@ -5,12 +5,22 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import diffnotes as dn
+
+CALLS: list[int] = []
+
+
+def count(n):
+    CALLS.append(n)
+    return n
+
 
 CASES = [{"n": n, "seed": seed} for n in (1, 10) for seed in range(3)]
 
@@ -29,15 +39,10 @@ def test_results_come_in_the_order_of_the_configurations(pool):
 
 
 def test_cache_is_used_and_tells_functions_and_configurations_apart(tmp_path):
-    calls = []
-
-    def count(n):
-        calls.append(n)
-        return n
-
+    CALLS.clear()
     assert dn.sweep(count, [{"n": 1}, {"n": 2}], cache=tmp_path, progress=False) == [1, 2]
     assert dn.sweep(count, [{"n": 2}, {"n": 3}], cache=tmp_path, progress=False) == [2, 3]
-    assert calls == [1, 2, 3]
+    assert CALLS == [1, 2, 3]
     assert dn.sweep(lambda n: -n, [{"n": 2}], cache=tmp_path, progress=False) == [-2]
     assert dn.sweep(lambda n: None, [{"n": 5}], cache=tmp_path, progress=False) == [None]
 
@@ -51,6 +56,41 @@ def test_an_error_loses_nothing_that_was_finished(tmp_path):
     with pytest.raises(RuntimeError, match="no memory"):
         dn.sweep(fragile, [{"n": n} for n in range(4)], cache=tmp_path, progress=False)
     assert len(list(tmp_path.glob("*.pt"))) == 2
+
+
+def slow_or_broken(n):
+    time.sleep(0.2 * n)
+    if n == 1:
+        raise RuntimeError("no memory")
+    return n
+
+
+def test_what_runs_when_another_fails_is_kept(tmp_path):
+    with ThreadPoolExecutor(2) as pool, pytest.raises(RuntimeError, match="no memory"):
+        dn.sweep(slow_or_broken, [{"n": n} for n in (1, 3, 4, 5)], executor=pool, cache=tmp_path, progress=False)
+    kept = {torch.load(path) for path in tmp_path.glob("*.pt")}
+    assert 3 in kept and 5 not in kept
+
+
+class Scaled:
+    factor = 1
+
+    def run(self, n):
+        return self.factor * n
+
+
+def test_a_cache_takes_plain_functions_only(tmp_path):
+    """What its source does not show would make two functions one."""
+    factor = len(CASES)
+    for function in (partial(count, n=1), Scaled().run, lambda n: factor * n, max):
+        with pytest.raises(ValueError, match=r"^function: got .*; allowed: with a cache"):
+            dn.sweep(function, [{"n": 1}], cache=tmp_path, progress=False)
+
+
+def test_a_view_is_stored_without_what_it_looks_at(tmp_path):
+    value, = dn.sweep(lambda n: (torch.zeros(1_000_000)[:n], {"x": np.float64(0.5)}), [{"n": 1}], cache=tmp_path, progress=False)
+    path, = tmp_path.glob("*.pt")
+    assert value[0].shape == (1,) and path.stat().st_size < 10_000 and torch.load(path)[1] == {"x": 0.5}
 
 
 def test_after_an_error_nothing_new_is_started():
