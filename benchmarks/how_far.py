@@ -1,6 +1,7 @@
 """How far one machine goes with the exact flow: seconds and memory for a width, on this machine's threads.
 
-``python benchmarks/how_far.py 512 1024 2048``
+``python benchmarks/how_far.py 512 1024 2048``, widths in increasing order, since the peak memory is that of the whole process;
+``make benchmark`` runs it with these.
 """
 
 import resource
@@ -28,7 +29,8 @@ def main(widths):
         loss = flow.loss(tau)[-1]
         clock.append(time.perf_counter())
         seconds = [b - a for a, b in pairwise(clock)]
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB elsewhere
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
         print(f"width {width:6d}: statistics {seconds[0]:.1f} s, eigenvalues {seconds[1]:.1f} s, losses {seconds[2]:.2f} s; "
               f"peak memory {peak:.1f} GiB; loss at the end {loss:.2e}", flush=True)
 

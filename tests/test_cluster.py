@@ -1,8 +1,11 @@
 """Sweeps on a Dask cluster of two processes on this machine: the same results, and nothing lost or repeated when the client is killed."""
 
+import json
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -65,18 +68,36 @@ def step(n, log, hang):
 """
 
 
-def test_a_killed_client_goes_on_where_it_stopped(client, tmp_path, monkeypatch):
+@pytest.fixture
+def cluster(tmp_path):
+    """The address of a scheduler with two workers, started by the commands of the page on larger runs, in tmp_path."""
+    dask, file = str(Path(sys.executable).parent / "dask"), tmp_path / "scheduler.json"
+    where = dict(cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL)
+    scheduler = subprocess.Popen([dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file], **where)
+    wait_for(lambda: file.exists() and file.read_text().rstrip().endswith("}"))
+    address = json.loads(file.read_text())["address"]
+    workers = subprocess.Popen([dask, "worker", address, "--nworkers", "2", "--nthreads", "1", "--no-dashboard"], **where)
+    yield address
+    for process in (workers, scheduler):
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.1)
+
+
+def test_a_killed_client_goes_on_where_it_stopped(cluster, tmp_path):
     (tmp_path / "work.py").write_text(WORK)
     (tmp_path / "killed.py").write_text(KILLED)
     hang, log = tmp_path / "hang", tmp_path / "log"
     hang.touch()
-    monkeypatch.syspath_prepend(tmp_path)  # the scheduler, which lives here, reads the function too
-    client.run(lambda path: __import__("sys").path.insert(0, path), str(tmp_path))
-    command = [sys.executable, "killed.py", client.scheduler.address, "cache", str(log), str(hang)]
+    command = [sys.executable, "killed.py", cluster, "cache", str(log), str(hang)]
     first = subprocess.Popen(command, cwd=tmp_path)
-    deadline = time.monotonic() + 60
-    while len(list(tmp_path.glob("cache/*.pt"))) < 4 and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_for(lambda: len(list(tmp_path.glob("cache/*.pt"))) == 4)
     first.kill()
     first.wait()
     hang.unlink()

@@ -36,6 +36,15 @@ PROOF = """<details><summary>Proof</summary>
 MEASURE = """seeds = dn.seeds(ci=4, paper=20)
 values = [sde.perturb(x0, 1.0, dn.normal(np.random.default_rng(seed), (1, 1), device=device)).item() for seed in seeds]
 print(f"mean over seeds: {dn.mean_interval(values)}")"""
+FIGURE = """t = torch.linspace(0.1, sde.T, 20, dtype=torch.float64, device=device)
+noise = torch.stack([dn.normal(np.random.default_rng(seed), (20, 1), device=device) for seed in seeds])
+paths = torch.stack([sde.perturb(x0.expand(20, 1), t, z)[:, 0] for z in noise])
+figure, ax = dn.plots.panels(height=3.4)
+dn.plots.band(ax, t, paths, color=dn.plots.BLUE)
+dn.plots.label(ax, "SDE time $t$", "x(t)");"""
+ABOUT = {"mystnb": {
+    "figure": {"caption": "What is drawn, over how many seeds, with which bands.", "name": "fig-{name}"},
+    "image": {"alt": "What one sees, for those who cannot: the panels, the axes with their ranges, the curves, how they run."}}}
 VERDICT = """## Verdict
 
 The criterion in words, before the cell that applies it."""
@@ -52,8 +61,13 @@ SOLUTION = """assert abs(sde.scale(1.0) ** 2 + sde.std(1.0) ** 2 - 1) < 1e-12"""
 NEXT = """**Next:** [the claim ledger](03_claim_ledger.md). References are in the [bibliography](90_bibliography.md)."""
 LEFT = """written: {path}
 1. put "- file: book/{name}" where it belongs in _toc.yml
-2. register its item in diffnotes/claims.toml with chapter = "{name}", and call dn.claim(...) in a cell after "## Verdict"
-3. write the chapter; symbols that are new go into book/02_notation.md, sources into book/references.bib
+   and let the "Next:" line of the chapter before lead to it, its own to the one after it (or to the ledger)
+2. register its item in diffnotes/claims.toml, like those there, with chapter = "{name}" (and why = "one sentence"
+   if it does not reproduce, is vacuous or not testable), and compute its verdict in a cell after "## Verdict":
+       dn.claim("O4", "holds in experiment" if ... else "does not reproduce", evidence="experiment",
+                seeds=len(seeds), value=f"...")
+3. write the chapter; symbols that are new go into book/02_notation.md, sources into book/references.bib;
+   put the run times that you measure into dn.start(...) in its first cell
 4. python -m tools.store {path}, look at every figure, make test"""
 
 
@@ -70,6 +84,7 @@ def chapter(name: str, title: str, folder: Path = ROOT / "book") -> Path:
         new_markdown_cell(QUESTION.format(title=title)), new_code_cell(setup()),
         new_markdown_cell(STATEMENT.format(anchor=anchor)), new_code_cell(INSTANCE),
         new_markdown_cell(PROOF), new_code_cell(MEASURE),
+        new_code_cell(FIGURE, metadata={**named(ABOUT, anchor), "tags": ["hide-input"]}),
         new_markdown_cell(VERDICT),
         new_markdown_cell(EXERCISES.format(number=number)), new_code_cell(SOLUTION, metadata={"tags": ["hide-cell"]}),
         new_markdown_cell(NEXT)]
@@ -80,6 +95,11 @@ def chapter(name: str, title: str, folder: Path = ROOT / "book") -> Path:
     return path
 
 
+def named(about: dict, anchor: str) -> dict:
+    """The figure's metadata (caption, name, text alternative) with a name of its own."""
+    return json.loads(json.dumps(about).replace("{name}", anchor))
+
+
 def setup() -> str:
     """The first cell of a chapter, with its run times to be filled in."""
     cells = json.loads((ROOT / "book" / "21_exact_gradient_flow.ipynb").read_text(encoding="utf-8"))["cells"]
@@ -88,5 +108,7 @@ def setup() -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     made = chapter(*sys.argv[1:]).relative_to(ROOT)
     print(LEFT.format(path=made, name=made.stem))

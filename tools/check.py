@@ -11,7 +11,10 @@ import subprocess
 import sys
 
 from tools.build import ROOT, build
+from tools.files import change
 from tools.timing import OUT
+
+CHECKED = ROOT / "book" / "checked.json"
 
 
 def main() -> int:
@@ -28,18 +31,8 @@ def main() -> int:
     status = max(subprocess.run(command, cwd=ROOT, check=False).returncode for command in commands)
     if "--record" in sys.argv[1:]:
         times = json.loads((ROOT / OUT).read_text(encoding="utf-8"))
-        keep(lambda record: record.update(check=times))
+        change(CHECKED, lambda record: record.update(check=times))
     return status
-
-
-def keep(change) -> None:
-    """Change what ``book/checked.json`` holds, in one rename."""
-    page = ROOT / "book" / "checked.json"
-    record = json.loads(page.read_text(encoding="utf-8"))
-    change(record)
-    temporary = page.with_suffix(".tmp")
-    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(page)
 
 
 if __name__ == "__main__":

@@ -45,14 +45,14 @@ def requirements(name: str) -> list[str]:
 
 
 def environment(name: str) -> Path:
-    """The interpreter of an environment in ``_build/elsewhere``, made if it is not there, without diffnotes."""
+    """The interpreter of an environment in ``_build/elsewhere``, made or brought up to date, without diffnotes."""
     if name == "here":
         return Path(sys.executable)
     folder = ROOT / "_build" / "elsewhere" / name
     python = folder / "bin" / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *RUNNER, *requirements(name)], check=True)
+    subprocess.run([python, "-m", "pip", "install", "-q", "-U", *RUNNER, *requirements(name)], check=True)
     subprocess.run([python, "-m", "pip", "uninstall", "-q", "-y", "diffnotes"], check=True)
     return python
 
@@ -96,4 +96,6 @@ def main(name: str, chapters: list[Path]) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     sys.exit(main(sys.argv[1], [Path(path).resolve() for path in sys.argv[2:]]) > 0)

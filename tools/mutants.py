@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from tools.build import ROOT
+from tools.files import change
 
 TESTS = {"sde": ["test_sde"], "density": ["test_density"], "flow": ["test_flow"],
          "bounds": ["test_bounds"], "noise_average": ["test_noise_average"]}
@@ -62,11 +63,14 @@ def mutate(module: str) -> dict:
 def tally(results: list[dict]) -> dict:
     """The numbers of mutants and of those killed, and the line of every survivor before and after."""
     tried = [result for result in results if result["worker_outcome"] != "skipped"]
-    survivors = [change(result["diff"]) for result in tried if result["test_outcome"] == "survived"]
-    return dict(mutants=len(tried), killed=len(tried) - len(survivors), survivors=sorted(survivors))
+    survivors = [changed(result["diff"]) for result in tried if result["test_outcome"] == "survived"]
+    killed = sum(result["test_outcome"] == "killed" for result in tried)
+    if killed + len(survivors) < len(tried):
+        raise RuntimeError(f"{len(tried) - killed - len(survivors)} of {len(tried)} mutants were not tried to the end")
+    return dict(mutants=len(tried), killed=killed, survivors=sorted(survivors))
 
 
-def change(diff: str) -> list[str]:
+def changed(diff: str) -> list[str]:
     """The one changed line of a unified diff: [before, after]."""
     lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++"))]
     return [next(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"]
@@ -84,13 +88,7 @@ def main(modules: list[str]) -> None:
 
 def record(module: str, found: dict) -> None:
     """Put what was found into ``book/mutants.json``, beside the other modules' results."""
-    path = ROOT / "book" / "mutants.json"
-    results = {module: found}
-    if path.exists():
-        results = json.loads(path.read_text(encoding="utf-8")) | results
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps({name: results[name] for name in TESTS if name in results}, indent=1) + "\n")
-    temporary.replace(path)
+    change(ROOT / "book" / "mutants.json", lambda results: results.update({module: found}), {})
     print(f"{module}: {found['killed']} of {found['mutants']} mutants killed", flush=True)
 
 

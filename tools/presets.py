@@ -1,40 +1,62 @@
 """Run chapters in a larger preset and keep how long they take, and their verdicts: ``python -m tools.presets paper``.
 
-After the preset come the notebooks, or none for all.  The result goes to ``book/checked.json``, from which the page *What was
-checked* takes it; the chapters do not change.
+After the preset come the notebooks, or none for all that have the preset and no record.  The result goes to
+``book/checked.json``, from which the page *What was checked* takes it; the chapters do not change.  The ``gpu`` preset runs
+on the device that DIFFNOTES_DEVICE names, or on CUDA.
 """
 
 import datetime
 import os
+import re
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from tools.build import ROOT
-from tools.check import keep
+from tools.check import CHECKED
+from tools.files import change
 from tools.record import commit, execute, verdicts_of
 from tools.timing import machine
 
 
 def measure(preset: str, notebook: Path) -> dict:
     """One execution of a copy of the notebook: minutes, verdicts by id, and where it was."""
+    device = os.environ.get("DIFFNOTES_DEVICE", "cuda") if preset == "gpu" else "cpu"
     with tempfile.TemporaryDirectory() as folder:
-        copy, made_from, begin = Path(folder) / notebook.name, commit(), time.perf_counter()
-        execute(notebook, copy, {"DIFFNOTES_PRESET": preset})
+        copy, begin = Path(folder) / notebook.name, time.perf_counter()
+        execute(notebook, copy, {"DIFFNOTES_PRESET": preset, "DIFFNOTES_DEVICE": device})
         minutes = round((time.perf_counter() - begin) / 60, 1)
-        return dict(minutes=minutes, date=datetime.date.today().isoformat(), commit=made_from, machine=machine(),
+        return dict(minutes=minutes, date=datetime.date.today().isoformat(), machine=f"{machine()}, {device}",
                     threads=int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())), verdicts=verdicts_of(copy))
+
+
+def knows(notebook: Path, preset: str) -> bool:
+    """Whether a chapter's first cell names the preset."""
+    return re.search(rf"dn\.start\([^)]*\b{preset}=", notebook.read_text(encoding="utf-8")) is not None
+
+
+def keep(preset: str, name: str, found: dict, record: dict) -> None:
+    """Put what was found for a chapter into the record."""
+    record["presets"].setdefault(preset, {})[name] = found
 
 
 def main(preset: str, notebooks: list[Path]) -> None:
     if preset not in ("paper", "gpu"):
         raise SystemExit(f"preset: got {preset!r}; allowed: paper, gpu")
-    for notebook in notebooks or sorted((ROOT / "book").glob("*.ipynb")):
-        found = measure(preset, notebook)
-        keep(lambda record, found=found, name=notebook.stem: record["presets"].setdefault(preset, {}).update({name: found}))
+    recorded = {path.stem for path in (ROOT / "diffnotes" / "records").glob("*.json")} if preset == "paper" else set()
+    made_from = commit()
+    for notebook in notebooks or [path for path in sorted((ROOT / "book").glob("*.ipynb")) if path.stem not in recorded]:
+        if not knows(notebook, preset):
+            print(f"{notebook.stem} has no preset {preset}")
+            continue
+        found = measure(preset, notebook) | {"commit": made_from}
+        change(CHECKED, partial(keep, preset, notebook.stem, found))
         print(f"{preset} {notebook.stem}: {found['minutes']} minutes", flush=True)
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
     main(sys.argv[1], [Path(path).resolve() for path in sys.argv[2:]])

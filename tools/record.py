@@ -1,4 +1,4 @@
-"""Run chapters in the authors' full setting and keep the result: ``python -m tools.record book/NAME.ipynb``.
+"""Run chapters in the ``paper`` preset and two variants and keep the result: ``python -m tools.record book/NAME.ipynb``.
 
 Each notebook is executed three times, elsewhere and without changing it: in the ``paper`` preset, in the ``ci`` preset with
 trainings in double precision, and in the ``ci`` preset with other seeds.  What its ``dn.beside`` call shows in the first, and
@@ -21,6 +21,8 @@ import torch
 
 from diffnotes import claims, records
 from tools.build import ROOT
+from tools.files import write
+from tools.setting import ci
 
 VARIANTS = {
     "paper preset": {"DIFFNOTES_PRESET": "paper"},
@@ -55,11 +57,7 @@ def record(notebook: Path) -> Path:
         "verdicts": verdicts,
     }
     target = ROOT / "diffnotes" / "records" / f"{notebook.stem}.json"
-    target.parent.mkdir(exist_ok=True)
-    temporary = target.with_suffix(".tmp")
-    temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(target)
-    return target
+    return write(target, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 
 def commit() -> str:
@@ -69,12 +67,13 @@ def commit() -> str:
 
 
 def execute(notebook: Path, copy: Path, environment: dict) -> None:
-    """Run a copy of the notebook in a process of its own, in this environment's packages."""
+    """Run a copy of the notebook in a process of its own, in the setting of stored chapters but for what ``environment`` says."""
     code = ("import sys, nbformat; from nbclient import NotebookClient; nb = nbformat.read(sys.argv[1], 4); "
             "NotebookClient(nb, timeout=None, kernel_name='python3').execute(); nbformat.write(nb, sys.argv[2])")
-    everywhere = {"DIFFNOTES_DEVICE": "cpu", "TQDM_DISABLE": "1"}
-    subprocess.run([sys.executable, "-c", code, str(notebook), str(copy)], check=True, cwd=copy.parent,
-                   env={**os.environ, **everywhere, "DIFFNOTES_PRESET": "ci", **environment})
+    variables = dict(os.environ)
+    ci(variables)
+    command = [sys.executable, "-c", code, str(notebook), str(copy)]
+    subprocess.run(command, check=True, cwd=copy.parent, env=variables | environment)
 
 
 def outputs(notebook: Path, mime: str) -> list:

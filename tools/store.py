@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from tools.files import write
 from tools.setting import ci
 
 
@@ -28,9 +29,7 @@ def store(path: Path) -> float:
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
     }
-    temporary = path.with_suffix(".tmp")
-    nbformat.write(notebook, temporary)
-    temporary.replace(path)
+    write(path, nbformat.writes(notebook) + "\n")
     return seconds
 
 

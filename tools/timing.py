@@ -11,6 +11,8 @@ from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
 
+from tools.files import write
+
 OUT = Path("_build") / "checked.json"
 
 
@@ -34,11 +36,7 @@ class Timing:
         record = dict(date=datetime.date.today().isoformat(), machine=machine(),
                       versions={name: version(name) for name in ("torch", "numpy", "matplotlib")},
                       failed=sorted(self.failed), seconds={name: round(s) for name, s in sorted(self.seconds.items())})
-        path = self.root / OUT
-        path.parent.mkdir(exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write(self.root / OUT, json.dumps(record, indent=1) + "\n")
 
 
 def machine() -> str:

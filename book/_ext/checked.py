@@ -59,6 +59,10 @@ class RunTimes(FromChapters):
         for notebook, title, _ in chapters(book):
             here = {claim.id: claim.verdict for claim in claims.stored(notebook)}
             runs = [larger(preset, runs[notebook.stem], here) for preset, runs in presets.items() if notebook.stem in runs]
+            record = book.parent / "diffnotes" / "records" / f"{notebook.stem}.json"
+            if record.exists():
+                run = json.loads(record.read_text(encoding="utf-8"))
+                runs.append(larger("paper", run | {"verdicts": run["verdicts"]["paper preset"], "threads": "all"}, here))
             rows.append([f"[{title}](/book/{notebook.name})", str(check["seconds"].get(notebook.stem, "")), " <br>".join(runs)])
         versions = ", ".join(f"{name} {number}" for name, number in check["versions"].items())
         return [f"`ci`: {check['date']}, {check['machine']}, a thread for each chapter; {versions}.", "",
@@ -73,7 +77,7 @@ class Mutants(FromChapters):
         rows, survivors = [], []
         for name, run in record.items():
             seen = f"{run['killed']} ({run['killed'] / run['mutants']:.0%})"
-            rows.append([f"`{name}`", str(run["mutants"]), seen, f"{run['date']}, commit {run['commit'][:7]}"])
+            rows.append([f"`{name}`", str(run["mutants"]), seen, f"{run['date']}, commit {short(run['commit'])}"])
             changes = [line for before, after in run["survivors"] for line in (f"- {before}", f"+ {after}")]
             survivors += [f"{name}.py", *changes, ""]
         return [*table("mutants", "25 20 25 30", ["Module", "Changes", "Seen by the tests", "When"], rows), "",
@@ -95,8 +99,13 @@ def larger(preset, run, here):
         return f"`{preset}`: {run['minutes']:g}, by hand, November 2026"
     other = [f"{id}: {run['verdicts'].get(id, 'none')}" for id, verdict in here.items() if run["verdicts"].get(id) != verdict]
     verdicts = "other verdicts: " + "; ".join(other) if other else "same verdicts"
-    where = f"{run['machine']}, threads: {run['threads']}; {run['date']}, commit {run['commit'][:7]}"
+    commit, _, dirty = run.get("commit", "before it was recorded").partition("-")
+    where = f"{run['machine']}, threads: {run['threads']}; {run['date']}, commit {short(commit)}{dirty and ', changed'}"
     return f"`{preset}`: {run['minutes']:g}, {verdicts} ({where})"
+
+
+def short(commit):
+    return commit[:7] if re.fullmatch("[0-9a-f]+", commit) else commit
 
 
 def recorded(book):
