@@ -24,9 +24,9 @@ from .quadrature import Nodes
 _ROWS = 2**24  # entries of the largest temporary, nodes x features
 
 
-def _rounding(B: Tensor, least: float, units: int) -> float:
-    """A relative tolerance: ``least``, or in float32 some units of its rounding."""
-    return max(least, units * torch.finfo(B.dtype).eps)
+def _rounding(B: Tensor, least: float) -> float:
+    """A relative tolerance: ``least``, or in float32 its rounding."""
+    return max(least, torch.finfo(B.dtype).eps)
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Statistics:
     def __post_init__(self):
         check.tensor("B", self.B, ("m", "m"))
         check.tensor("B", self.B, (len(self.B), len(self.B)))
-        check.tensor("C", self.C, ("d", self.B.shape[0]), like=self.B)
+        check.tensor("C", self.C, ("d", len(self.B)), like=self.B)
         check.tensor("S", self.S, (), like=self.B)
         scale = self.B.diagonal().abs().amax()
-        check.holds("B", (self.B - self.B.mT).abs() <= _rounding(self.B, 1e-9, 10) * scale, "a symmetric matrix")
+        check.holds("B", (self.B - self.B.mT).abs() <= _rounding(self.B, 1e-9) * scale, "a symmetric matrix")
         check.holds("B", self.B.diagonal() >= 0, "a positive semi-definite matrix", self.B.diagonal())
 
     def loss(self, theta: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ def statistics(features: RandomFeatures, nodes: Nodes) -> Statistics:
         weighted = phi * w[:, None]
         B += weighted.mT @ phi
         C += y.mT @ weighted
-    S = (nodes.weight * (nodes.score**2).sum(-1)).sum()
+    S = (nodes.weight[:, None] * nodes.score**2).sum()
     return Statistics((B + B.mT) / 2, C, S)
 
 
@@ -93,7 +93,7 @@ class GradientFlow:
             theta0 = torch.zeros_like(statistics.C)
         self.theta0 = check.tensor("theta0", theta0, tuple(statistics.C.shape), like=statistics.B)
         b, self._basis = torch.linalg.eigh(statistics.B)
-        check.holds("B", b >= -_rounding(b, 1e-9, 10) * b[-1].abs(), "a positive semi-definite matrix", b)
+        check.holds("B", b >= -10 * _rounding(b, 1e-10) * b[-1].abs(), "a positive semi-definite matrix", b)
         self.eigenvalues = b.clamp(min=0)
         self._start, self._pull = self.theta0 @ self._basis, statistics.C @ self._basis
 
@@ -130,7 +130,7 @@ class GradientFlow:
 
     def _minimum(self) -> Tensor:
         b = self.eigenvalues
-        learned = b > _rounding(b, 1e-12, 1) * b[-1]
+        learned = b > _rounding(b, 1e-12) * b[-1]
         return torch.where(learned, self._pull / torch.where(learned, b, torch.ones_like(b)), self._start)
 
 

@@ -192,6 +192,11 @@ def test_a_loss_without_curvature_or_with_one_direction():
     zero = torch.zeros(2, 2, dtype=torch.float64)
     flow = dn.GradientFlow(dn.Statistics(zero, zero, torch.tensor(1.0, dtype=torch.float64)), torch.ones_like(zero))
     assert torch.equal(flow.minimiser(), flow.theta0) and float(flow.minimum()) == float(flow.loss(5.0)) == 1
+    # A curvature of 1e-14 of the largest counts as none, and one of 1e-10 as one.
+    for small, learned in ((1e-14, 0.0), (1e-10, 1e7)):
+        B, C = torch.diag(torch.tensor([small, 1.0], dtype=torch.float64)), torch.tensor([[1e-3, 1.0]], dtype=torch.float64)
+        flow = dn.GradientFlow(dn.Statistics(B, C, torch.tensor(2.0, dtype=torch.float64)))
+        torch.testing.assert_close(flow.minimiser(), torch.tensor([[learned, 1.0]], dtype=torch.float64))
     for seed in range(5):  # rank one: all other eigenvalues are rounding
         flow = dn.GradientFlow(random_statistics(seed, 6, 2, 1), start(seed, 2, 6))
         assert (flow.eigenvalues >= 0).all() and float(flow.statistics.gradient(flow.minimiser()).norm()) < 1e-9
