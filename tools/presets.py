@@ -24,12 +24,13 @@ from tools.timing import machine
 def measure(preset: str, notebook: Path) -> dict:
     """One execution of a copy of the notebook: minutes, verdicts by id, and where it was."""
     device = os.environ.get("DIFFNOTES_DEVICE", "cuda") if preset == "gpu" else "cpu"
+    threads = os.environ.get("OMP_NUM_THREADS", os.cpu_count())
     with tempfile.TemporaryDirectory() as folder:
         copy, begin = Path(folder) / notebook.name, time.perf_counter()
         execute(notebook, copy, {"DIFFNOTES_PRESET": preset, "DIFFNOTES_DEVICE": device})
         minutes = round((time.perf_counter() - begin) / 60, 1)
-        return dict(minutes=minutes, date=datetime.date.today().isoformat(), machine=f"{machine()}, {device}",
-                    threads=int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())), verdicts=verdicts_of(copy))
+        return dict(minutes=minutes, date=datetime.date.today().isoformat(),
+                    machine=f"{machine()}, {device}, threads: {threads}", verdicts=verdicts_of(copy))
 
 
 def knows(notebook: Path, preset: str) -> bool:

@@ -62,7 +62,7 @@ class RunTimes(FromChapters):
             record = book.parent / "diffnotes" / "records" / f"{notebook.stem}.json"
             if record.exists():
                 run = json.loads(record.read_text(encoding="utf-8"))
-                runs.append(larger("paper", run | {"verdicts": run["verdicts"]["paper preset"], "threads": "all"}, here))
+                runs.append(larger("paper", run | {"verdicts": run["verdicts"]["paper preset"]}, here))
             rows.append([f"[{title}](/book/{notebook.name})", str(check["seconds"].get(notebook.stem, "")), " <br>".join(runs)])
         versions = ", ".join(f"{name} {number}" for name, number in check["versions"].items())
         return [f"`ci`: {check['date']}, {check['machine']}, a thread for each chapter; {versions}.", "",
@@ -76,11 +76,11 @@ class Mutants(FromChapters):
         record = json.loads((book / "mutants.json").read_text(encoding="utf-8"))
         rows, survivors = [], []
         for name, run in record.items():
-            seen = f"{run['killed']} ({run['killed'] / run['mutants']:.0%})"
-            rows.append([f"`{name}`", str(run["mutants"]), seen, f"{run['date']}, commit {short(run['commit'])}"])
+            seen = f"{run['killed']} of {run['mutants']} ({run['killed'] / run['mutants']:.0%})"
+            rows.append([f"`{name}`", seen, f"{run['date']}, commit {run['commit'][:7]}"])
             changes = [line for before, after in run["survivors"] for line in (f"- {before}", f"+ {after}")]
             survivors += [f"{name}.py", *changes, ""]
-        return [*table("mutants", "25 20 25 30", ["Module", "Changes", "Seen by the tests", "When"], rows), "",
+        return [*table("mutants", "25 40 35", ["Module", "Changes seen by the tests", "When"], rows), "",
                 "::::{dropdown} The changes that no test sees", "```diff", *survivors, "```", "::::"]
 
 
@@ -99,13 +99,9 @@ def larger(preset, run, here):
         return f"`{preset}`: {run['minutes']:g}, by hand, November 2026"
     other = [f"{id}: {run['verdicts'].get(id, 'none')}" for id, verdict in here.items() if run["verdicts"].get(id) != verdict]
     verdicts = "other verdicts: " + "; ".join(other) if other else "same verdicts"
-    commit, _, dirty = run.get("commit", "before it was recorded").partition("-")
-    where = f"{run['machine']}, threads: {run['threads']}; {run['date']}, commit {short(commit)}{dirty and ', changed'}"
+    commit, _, dirty = run.get("commit", "").partition("-")
+    where = f"{run['machine']}; {run['date']}" + (f", commit {commit[:7]}" if commit else "") + (", changed" if dirty else "")
     return f"`{preset}`: {run['minutes']:g}, {verdicts} ({where})"
-
-
-def short(commit):
-    return commit[:7] if re.fullmatch("[0-9a-f]+", commit) else commit
 
 
 def recorded(book):
