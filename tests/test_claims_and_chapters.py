@@ -100,6 +100,13 @@ def test_the_recorded_check_is_of_these_chapters_and_passed():
     assert record["failed"] == [] and record["machine"] and set(record["versions"]) == {"torch", "numpy", "matplotlib"}
 
 
+def test_the_recorded_breaks_of_the_package_are_nearly_all_seen():
+    record = json.loads((BOOK / "mutants.json").read_text(encoding="utf-8"))
+    assert set(record) >= {"sde", "flow", "bounds", "density"}
+    for run in record.values():
+        assert run["killed"] >= 0.9 * run["mutants"] > 0 and len(run["survivors"]) == run["mutants"] - run["killed"]
+
+
 def test_the_version_stands_in_one_number_everywhere():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == dn.__version__ and f"## {dn.__version__} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
