@@ -3,13 +3,13 @@
 Data flows downward: an SDE (``sde``) diffuses a mixture (``mixtures``); a grid (``quadrature``) and random features
 (``features``) give the quadratic loss whose gradient flow is exact (``flow``); its score drives the reverse SDE
 (``fokker_planck``), compared with the target (``density``) and with the paper's inequalities (``bounds``) and ours
-(``certificate``); ``sweep`` maps any of it over sizes and seeds.  Networks with all layers trained (``nets``) learn as
-batches of replicas (``train``) and give scores of the same kind; so do U-Nets (``unet``) on digits (``data``, ``clusters``).
+(``certificates``); ``sweeps`` maps any of it over sizes and seeds.  Networks with all layers trained (``nets``) learn as
+batches of replicas (``training``) and give scores of the same kind; so do U-Nets (``unet``) on digits (``data``, ``clusters``).
 Theory runs in float64; every function follows the dtype and device of its inputs; importing changes no global state.
 """
 
 from . import bounds, plots
-from .certificate import Certificate, SampleBound, certificate, sample_bound
+from .certificates import Certificate, SampleBound, certificate, sample_bound
 from .chapter import by_preset, device, precision, preset, seeds, start
 from .claims import claim, ledger, registry
 from .clusters import Clusters, kmeans, principal_components
@@ -28,8 +28,8 @@ from .records import beside
 from .rng import normal, permutation, uniform
 from .samplers import denoise, probability_flow, probability_flow_log_prob, reverse_sde
 from .sde import OU, VE, VP, Driftless, LinearSDE
-from .sweep import sweep
-from .train import SGD, Adam, Checkpoint, Grouped, train
+from .sweeps import sweep
+from .training import SGD, Adam, Checkpoint, Grouped, train
 from .unet import UNet
 
 __version__ = "0.1.0"

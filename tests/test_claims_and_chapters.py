@@ -239,3 +239,10 @@ def test_plots_draw_what_they_are_given():
     dn.plots.label(ax, "x", "y", "t", log="y")
     assert ax.get_yscale() == "log" and ax.get_xscale() == "linear" and ax.get_title(loc="left") == "t"
     matplotlib.pyplot.close(figure)
+
+
+def test_no_module_of_the_package_is_hidden_by_a_function_of_its_name():
+    """Which bug this catches: ``import diffnotes.NAME`` that gives a function, so that the module cannot be reached."""
+    modules = [path.stem for path in Path(dn.__file__).parent.glob("[a-z]*.py")]
+    hidden = [name for name in modules if not inspect.ismodule(getattr(dn, name, dn))]
+    assert not hidden

@@ -14,7 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 import diffnotes
 
 MODULES = ("sde", "mixtures", "quadrature", "features", "flow", "noise_average", "fokker_planck", "samplers", "density", "bounds",
-           "certificate", "nets", "unet", "train", "losses", "data", "clusters", "sweep", "intervals", "rng", "chapter", "claims",
+           "certificates", "nets", "unet", "training", "losses", "data", "clusters", "sweeps", "intervals", "rng", "chapter", "claims",
            "records", "plots")
 TOKEN = re.compile(r"``(.+?)``|:math:`(.+?)`", re.S)
 HEADING = re.compile(r"^(Args|Attributes|Returns|Raises|Source):\s*(.*)$")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import diffnotes as dn
 from diffnotes import bounds
-from diffnotes.certificate import _running_integral
+from diffnotes.certificates import _running_integral
 
 SDE = dn.OU()
 TARGET = dn.GaussianMixture.two_modes(3.0)
