@@ -1,6 +1,7 @@
 """The registry, the ledger, the presets, the plots, and what every stored chapter must have."""
 
 import html
+import inspect
 import json
 import re
 from collections import Counter
