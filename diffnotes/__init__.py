@@ -19,6 +19,7 @@ from .features import RandomFeatures, cosine_embedding
 from .flow import GradientFlow, Statistics, gradient_descent, statistics
 from .fokker_planck import cell_widths, reverse_sde_density, stretched_grid
 from .intervals import Interval, mean_interval
+from .likelihood import probability_flow_log_prob
 from .losses import denoising_loss, gaussian_denoising_loss
 from .mixtures import DiffusedMixture, GaussianMixture
 from .nets import SwishNet
@@ -26,7 +27,7 @@ from .noise_average import denoising_statistics
 from .quadrature import Grid, Nodes, line_grid, sampled_nodes, time_nodes
 from .records import beside
 from .rng import normal, permutation, uniform
-from .samplers import denoise, probability_flow, probability_flow_log_prob, reverse_sde
+from .samplers import denoise, probability_flow, reverse_sde
 from .sde import OU, VE, VP, Driftless, LinearSDE
 from .sweeps import sweep
 from .training import SGD, Adam, Checkpoint, Grouped, train

@@ -58,7 +58,7 @@ def ridge_excess(flow: GradientFlow, tau: Tensor | float) -> Tensor:
     """
     tau = _times(tau, flow)[..., None]
     b = flow.eigenvalues
-    offset = ((flow.minimiser() - flow.theta0) @ flow._basis).square().sum(0)
+    offset = ((flow.minimiser() - flow.theta0) @ flow.basis).square().sum(0)
     return (b * offset / (1 + 4 * tau * b)).sum(-1)
 
 

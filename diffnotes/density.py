@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from . import _checks as check
+from .scores import Score
 
 
 def kl_grid(p: Tensor, q: Tensor, dx, tolerance: float = 1e-3) -> Tensor:
@@ -100,8 +101,7 @@ def _integrated(score, x, t, finite=True):
     """The score at x [N] and its integral from the first point, both [*b, N]."""
     x = check.tensor("x", x, ("N",))
     check.holds("x", x.diff() > 0, "increasing points", x[1:])
-    value = check.function("score", score)(x[:, None], t)
-    slope = check.tensor("score(x, t)", value, (..., len(x), 1), like=x, finite=finite)[..., 0]
+    slope = Score(score, batch=True, finite=finite)(x[:, None], t)[..., 0]
     return slope, torch.cat([torch.zeros_like(slope[..., :1]), torch.cumulative_trapezoid(slope, x, dim=-1)], -1)
 
 

@@ -16,6 +16,8 @@ from torch import Tensor
 from . import _checks as check
 from . import rng
 
+_ENTRIES, _ENTRIES_CUDA = 2**19, 2**24  # features at once: more leave the cache of a CPU, fewer leave a GPU idle
+
 
 def cosine_embedding(t: Tensor, T: float, size: int) -> Tensor:
     """e(t) = (1, cos(pi q), ..., cos((size - 1) pi q)) with q = sqrt(t/T): [*b, size] for t [*b], entries in [-1, 1].
@@ -63,11 +65,8 @@ class RandomFeatures:
 
     def __call__(self, x: Tensor, t) -> Tensor:
         """phi(x, t) for x [*b, d] and t [*b] or a number: [*b, m]."""
-        x = check.tensor("x", x, (..., self.d), like=self.W)
-        t = check.times("t", t, 0.0, self.T, like=x)
-        if t.ndim and t.shape != x.shape[:-1]:
-            check.fail("t", f"shape {tuple(t.shape)}", f"a number or shape {tuple(x.shape[:-1])}, one time for each x")
-        return torch.relu(x @ self.W.mT + self._bias(t)) / math.sqrt(self.width)
+        x, t = self._points(x, t)
+        return self._values(x, t)
 
     def score(self, theta: Tensor):
         """The ``ScoreFn`` (x, t) -> Theta phi(x, t) of a parameter theta [d, m].
@@ -75,7 +74,31 @@ class RandomFeatures:
         A batch of parameters [*r, d, m] gives a batch of scores [*r, N, d] at x [N, d].
         """
         theta = check.tensor("theta", theta, (..., self.d, self.width), like=self.W)
-        return lambda x, t: self(x, t) @ theta.mT
 
-    def _bias(self, t: Tensor) -> Tensor:
+        def score(x, t):
+            x, t = self._points(x, t)
+            rows = max(1, (_ENTRIES_CUDA if x.is_cuda else _ENTRIES) // self.width)
+            if x.ndim != 2 or len(x) <= rows:
+                return self._values(x, t) @ theta.mT
+            times = t.split(rows) if t.ndim else [t] * -(-len(x) // rows)
+            return torch.cat([self._values(*part) @ theta.mT for part in zip(x.split(rows), times, strict=True)], -2)
+
+        return score
+
+    def bias(self, t: Tensor) -> Tensor:
+        """U e(t), [*b, m] for t [*b]."""
+        t = check.times("t", t, 0.0, self.T, like=self.W)
         return _embedding(t, self.T, self.U.shape[1]) @ self.U.mT
+
+    def _points(self, x, t):
+        x = check.tensor("x", x, (..., self.d), like=self.W)
+        t = check.times("t", t, 0.0, self.T, like=x)
+        if t.ndim and t.shape != x.shape[:-1]:
+            check.fail("t", f"shape {tuple(t.shape)}", f"a number or shape {tuple(x.shape[:-1])}, one time for each x")
+        return x, t
+
+    def _values(self, x, t):
+        """The ReLU is homogeneous, so that 1/sqrt(m) goes into the small factors; no step needs a second array of this size."""
+        small = 1 / math.sqrt(self.width)
+        bias = (_embedding(t, self.T, self.U.shape[1]) @ self.U.mT * small).expand(*x.shape[:-1], self.width).reshape(-1, self.width)
+        return torch.addmm(bias, x.reshape(-1, self.d), self.W.mT * small).relu_().view(*x.shape[:-1], self.width)

@@ -21,7 +21,8 @@ from . import _checks as check
 from .features import RandomFeatures
 from .quadrature import Nodes
 
-_ROWS = 2**24  # entries of the largest temporary, nodes x features
+# Entries of the largest temporary, nodes x features: more leave the cache of a CPU, fewer leave a GPU idle.
+_ENTRIES, _ENTRIES_CUDA = 2**19, 2**24
 
 
 def _rounding(B: Tensor, least: float) -> float:
@@ -68,11 +69,12 @@ def statistics(features: RandomFeatures, nodes: Nodes) -> Statistics:
     m, d = features.width, features.d
     kind = dict(dtype=nodes.x.dtype, device=nodes.x.device)
     B, C = torch.zeros(m, m, **kind), torch.zeros(d, m, **kind)
-    for x, t, w, y in zip(*(a.split(max(1, _ROWS // m)) for a in (nodes.x, nodes.t, nodes.weight, nodes.score)), strict=True):
-        phi = features(x, t)
-        weighted = phi * w[:, None]
-        B += weighted.mT @ phi
-        C += y.mT @ weighted
+    check.holds("nodes.weight", nodes.weight >= 0, "weights >= 0", nodes.weight)
+    rows, root = max(1, (_ENTRIES_CUDA if nodes.x.is_cuda else _ENTRIES) // m), nodes.weight.sqrt()
+    for x, t, w, y in zip(*(a.split(rows) for a in (nodes.x, nodes.t, root, nodes.score)), strict=True):
+        phi = features(x, t) * w[:, None]
+        B.addmm_(phi.mT, phi)
+        C.addmm_((y * w[:, None]).mT, phi)
     S = (nodes.weight[:, None] * nodes.score**2).sum()
     return Statistics((B + B.mT) / 2, C, S)
 
@@ -80,26 +82,27 @@ def statistics(features: RandomFeatures, nodes: Nodes) -> Statistics:
 class GradientFlow:
     """The gradient flow on a quadratic loss from theta0 [d, m] (zero if not given).
 
-    ``eigenvalues`` are those of B, [m], in increasing order, clamped at zero.
+    ``eigenvalues`` are those of B, [m], in increasing order, clamped at zero; the columns of ``basis`` [m, m] its eigenvectors.
     """
 
     statistics: Statistics
     theta0: Tensor
     eigenvalues: Tensor
+    basis: Tensor
 
     def __init__(self, statistics: Statistics, theta0: Tensor | None = None):
         self.statistics = check.instance("statistics", statistics, Statistics)
         if theta0 is None:
             theta0 = torch.zeros_like(statistics.C)
         self.theta0 = check.tensor("theta0", theta0, tuple(statistics.C.shape), like=statistics.B)
-        b, self._basis = torch.linalg.eigh(statistics.B)
+        b, self.basis = torch.linalg.eigh(statistics.B)
         check.holds("B", b >= -10 * _rounding(b, 1e-10) * b[-1].abs(), "a positive semi-definite matrix", b)
         self.eigenvalues = b.clamp(min=0)
-        self._start, self._pull = self.theta0 @ self._basis, statistics.C @ self._basis
+        self._start, self._pull = self.theta0 @ self.basis, statistics.C @ self.basis
 
     def theta(self, tau) -> Tensor:
         """Theta(tau) for tau [*b] or a number, tau >= 0: [*b, d, m]."""
-        return self._coordinates(tau) @ self._basis.mT
+        return self._coordinates(tau) @ self.basis.mT
 
     def loss(self, tau) -> Tensor:
         """L~(Theta(tau)), shape of tau, in O(d m) for each tau."""
@@ -115,7 +118,7 @@ class GradientFlow:
 
         Directions with b_k <= 1e-12 max(b) (in float32 1e-7 max(b), its rounding) are left where they started.
         """
-        return self._minimum() @ self._basis.mT
+        return self._minimum() @ self.basis.mT
 
     def minimum(self) -> Tensor:
         """L* = min L~, a scalar tensor."""

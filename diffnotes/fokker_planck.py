@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from . import _checks as check
+from .scores import Score
 from .sde import LinearSDE
 
 
@@ -45,7 +46,7 @@ def cell_widths(x: Tensor) -> Tensor:
 
 
 def reverse_sde_density(score, sde: LinearSDE, x: Tensor, t: Tensor, prior: Tensor, *,
-                        order: int = 2, edge_mass: float = 1e-6) -> Tensor:
+                        order: int = 2, edge_mass: float = 0.05) -> Tensor:
     """Density at time t[-1] of the reverse SDE driven by ``score`` from the density ``prior`` at time t[0].
 
     Args:
@@ -61,11 +62,11 @@ def reverse_sde_density(score, sde: LinearSDE, x: Tensor, t: Tensor, prior: Tens
     Raises: ``ValueError`` for a grid that does not hold the mass, or steps too long.
     """
     check.instance("sde", sde, LinearSDE)
-    check.function("score", score)
+    score = Score(score, batch=True)
     x = check.tensor("x", x, ("N",))
     if len(x) < 3:
         check.fail("x", f"{len(x)} points", "at least 3")
-    t = check.times("t", check.tensor("t", t, ("K+1",), like=x), 0.0, sde.T)
+    t = check.tensor("t", check.times("t", t, 0.0, sde.T, like=x), ("K+1",))
     if len(t) < 2:
         check.fail("t", f"{len(t)} time", "at least 2")
     prior = check.tensor("prior", prior, (len(x),), like=x)
@@ -96,7 +97,7 @@ def _backward_euler(score, sde, x, width, t, prior, edge_mass):
     density = None
     for t_now, t_next in pairwise(t):
         middle = (t_now + t_next) / 2
-        learned = check.tensor("score(x, t)", score(faces, middle), (..., *faces.shape), like=x)
+        learned = score(faces, middle)
         batch, learned = learned.shape[:-2], learned.reshape(-1, len(faces)).mT  # [N-1, B]
         if density is None:
             density = prior[:, None].expand(-1, learned.shape[1]).contiguous()
@@ -111,7 +112,9 @@ def _implicit_step(density, drift, diffusivity, x, width, dt):
     """One backward Euler step of the Scharfetter-Gummel scheme; density [N, B], drift at the faces [N-1, B]."""
     gap = x.diff()[:, None]
     rate, peclet = dt * diffusivity / gap, drift * gap / diffusivity
-    from_left, from_right = rate * _bernoulli(-peclet), rate * _bernoulli(peclet)  # flux = from_left q_i - from_right q_{i+1}
+    least = _bernoulli(peclet.abs())
+    from_left = rate * (least + peclet.clamp(min=0))  # B(-z) = B(z) + z, without a difference
+    from_right = rate * (least - peclet.clamp(max=0))  # flux = from_left q_i - from_right q_{i+1}
     diagonal = width[:, None].expand_as(density).clone()
     diagonal[:-1] += from_left
     diagonal[1:] += from_right
@@ -119,23 +122,38 @@ def _implicit_step(density, drift, diffusivity, x, width, dt):
 
 
 def _bernoulli(z):
-    """z / (exp(z) - 1), with its limit 1 at zero."""
-    small = z.abs() < 1e-6
-    return torch.where(small, 1 - z / 2, z / torch.expm1(torch.where(small, torch.ones_like(z), z)))
+    """z / (exp(z) - 1) for z >= 0, with its limit 1 at zero."""
+    return torch.where(z == 0, torch.ones_like(z), z / torch.expm1(z))
 
 
 def _solve_tridiagonal(lower, diagonal, upper, right):
-    """Cyclic reduction along dim 0, batched over dim 1: log2(N) vectorised levels, on any device.
+    """Row i is lower[i-1] z[i-1] + diagonal[i] z[i] + upper[i] z[i+1] = right[i], along dim 0, batched over dim 1.
 
-    Row i is lower[i-1] z[i-1] + diagonal[i] z[i] + upper[i] z[i+1] = right[i].  No pivoting is needed: the columns
-    are dominant and off-diagonal entries are <= 0, so every reduced system is of the same kind, and a right-hand
-    side >= 0 gives a solution >= 0 in floating point too.
+    No pivoting is needed: the columns are dominant and off-diagonal entries are <= 0, so every reduced system is of the
+    same kind, and a right-hand side >= 0 gives a solution >= 0 in floating point too.
     """
+    solve = _lapack(right)
+    if solve is not None:  # all systems as one long one, with zeros where they meet
+        edge = torch.zeros_like(right[:1])
+        rows = [a.mT.reshape(-1).numpy() for a in (torch.cat([lower, edge]), diagonal, torch.cat([upper, edge]), right)]
+        return torch.from_numpy(solve(rows[0][:-1], rows[1], rows[2][:-1], rows[3])[3]).view(*right.mT.shape).mT
     edge = torch.zeros_like(right[:1])
     return _cyclic_reduction(torch.cat([edge, lower]), diagonal, torch.cat([upper, edge]), right)
 
 
+def _lapack(like):
+    """LAPACK's tridiagonal solver on a CPU, where scipy is there."""
+    if like.device.type != "cpu":
+        return None
+    try:
+        from scipy.linalg import lapack
+    except ModuleNotFoundError:
+        return None
+    return lapack.dgtsv if like.dtype == torch.float64 else lapack.sgtsv
+
+
 def _cyclic_reduction(lower, diagonal, upper, right):
+    """log2(N) vectorised levels, on any device."""
     n = len(right)
     if n == 1:
         return right / diagonal

@@ -12,21 +12,23 @@ A data set is the mixture with weights 1/n and zero covariances (``GaussianMixtu
 marginals p_t^(n) are what the empirical loss of the paper's (9) sees.
 """
 
-import math
-
 import torch
 from torch import Tensor
 
 from . import _checks as check
 from . import rng
+from .posterior import Products, Pulls
 from .sde import LinearSDE
 
-# Entries of the largest temporary, points x components x d: on a CPU more leave the cache, on a GPU fewer leave it idle.
-_CHUNK, _CHUNK_CUDA = 2**16, 2**24
+# Entries of the largest temporary: on a CPU more leave the cache, on a GPU fewer leave it idle.
+_CHUNK, _CHUNK_PRODUCTS, _CHUNK_CUDA = 2**16, 2**19, 2**24
 
 
 class GaussianMixture:
     """Weights [k], means [k, d] and covariances [k, d, d] (or [1, d, d], shared by all components).
+
+    ``variances`` [k or 1, d] are the eigenvalues of the covariances; the columns of ``basis`` [k or 1, d, d] their eigenvectors,
+    or it is None for multiples of the identity.
 
     Raises ``ValueError`` unless the weights are positive and sum to one and the covariances are symmetric
     and positive semi-definite.
@@ -42,10 +44,10 @@ class GaussianMixture:
         asymmetry = (covariances - covariances.mT).abs().amax((-1, -2))
         size = covariances.abs().amax((-1, -2))
         check.holds("covariances", asymmetry <= 1e-6 * size, "symmetric matrices")
-        variances, self._basis = torch.linalg.eigh(covariances)
+        variances, self.basis = torch.linalg.eigh(covariances)
         largest, rounding = variances.abs().amax(-1, keepdim=True), d * torch.finfo(variances.dtype).eps
         check.holds("covariances", variances >= -max(1e-6, rounding) * largest, "positive semi-definite matrices", variances)
-        self._variances = torch.where(variances > rounding * largest, variances, torch.zeros_like(variances))
+        self.variances = torch.where(variances > rounding * largest, variances, torch.zeros_like(variances))
 
     @classmethod
     def isotropic(cls, weights, means, std) -> "GaussianMixture":
@@ -58,8 +60,8 @@ class GaussianMixture:
         if std.shape not in ((), (k,)):
             check.fail("std", f"shape {tuple(std.shape)}", f"a number or shape ({k},)")
         check.holds("std", std >= 0, "standard deviations >= 0", std)
-        self._variances = (std**2).reshape(-1, 1).expand(-1, d)
-        self._basis = None
+        self.variances = (std**2).reshape(-1, 1).expand(-1, d)
+        self.basis = None
         return self
 
     @classmethod
@@ -95,12 +97,12 @@ class GaussianMixture:
     def covariance(self) -> Tensor:
         """Cov x, [d, d]."""
         centred = self.means - self.mean()
-        shares = self.weights[:, None] * self._variances  # [k, d]
-        if self._basis is None:
+        shares = self.weights[:, None] * self.variances  # [k, d]
+        if self.basis is None:
             within = torch.diag(shares.sum(0))
         else:
-            shares = shares if len(self._basis) > 1 else shares.sum(0, keepdim=True)
-            within = torch.einsum("kij,kj,klj->il", self._basis, shares, self._basis)
+            shares = shares if len(self.basis) > 1 else shares.sum(0, keepdim=True)
+            within = torch.einsum("kij,kj,klj->il", self.basis, shares, self.basis)
         return within + centred.mT @ (self.weights[:, None] * centred)
 
     def sample(self, n: int, generator) -> Tensor:
@@ -109,62 +111,42 @@ class GaussianMixture:
         kind = dict(dtype=self.means.dtype, device=self.means.device)
         u = rng.uniform(generator, (n,), **kind)
         k = torch.searchsorted(self.weights.cumsum(0), u).clamp(max=len(self.weights) - 1)
-        z = rng.normal(generator, (n, self.d), **kind) * self._variances.sqrt().expand_as(self.means)[k]
-        if self._basis is not None and len(self._basis) == 1:
-            z = z @ self._basis[0].mT
-        elif self._basis is not None:
-            z = torch.einsum("kij,nj->nki", self._basis, z)[torch.arange(n, device=k.device), k]
+        z = rng.normal(generator, (n, self.d), **kind) * self.variances.sqrt().expand_as(self.means)[k]
+        if self.basis is not None and len(self.basis) == 1:
+            z = z @ self.basis[0].mT
+        elif self.basis is not None:
+            z = torch.einsum("kij,nj->nki", self.basis, z)[torch.arange(n, device=k.device), k]
         return self.means[k] + z
 
     def log_prob(self, x: Tensor) -> Tensor:
         """log p(x) for x [*b, d]: [*b]."""
-        return self._evaluate("log_prob", x, 1.0, 0.0)
+        return self._read(x, 1.0, 0.0, lambda part: part.log_prob)
 
     def score(self, x: Tensor) -> Tensor:
         """grad log p(x) for x [*b, d]: [*b, d]."""
-        return self._evaluate("score", x, 1.0, 0.0)
+        return self._read(x, 1.0, 0.0, lambda part: part.score())
 
     def diffused(self, sde: LinearSDE) -> "DiffusedMixture":
         """The marginals p_t of this mixture under a linear SDE."""
         return DiffusedMixture(self, sde)
 
-    def _evaluate(self, what: str, x: Tensor, scale, std) -> Tensor:
-        """``what`` of the law of scale * X + std * Z at the points x; scale and std are numbers or [*b]."""
+    def _read(self, x: Tensor, scale, std, what):
+        """``what(part)`` at the points x [*b, d] for the law of scale * X + std * Z; scale and std are numbers or [*b].
+
+        ``part`` is a ``posterior.Pulls`` or ``Products`` of some of the points; ``what`` gives a tensor or a tuple of them.
+        """
         x = check.tensor("x", x, (..., self.d), like=self.means)
-        flat = x.reshape(-1, self.d)
         scale, std = (torch.as_tensor(c, dtype=x.dtype, device=x.device).expand(x.shape[:-1]).reshape(-1) for c in (scale, std))
-        if x.device.type != "meta" and bool((self._variances.min() == 0) & (std == 0).any()):
-            check.fail("t", 0.0, "t > 0: a component without variance has no density at t = 0")
-        rows = max(1, (_CHUNK_CUDA if x.is_cuda else _CHUNK) // self.means.numel())
-        parts = [self._chunk(what, *piece) for piece in zip(flat.split(rows), scale.split(rows), std.split(rows), strict=True)]
-        out = torch.cat(parts)
-        return out.reshape(x.shape[:-1] + out.shape[1:])
-
-    def _chunk(self, what, x, scale, std) -> Tensor:
-        variance = scale[:, None, None] ** 2 * self._variances + std[:, None, None] ** 2  # [b, k or 1, d]
-        offset = x[:, None, :] - scale[:, None, None] * self.means  # [b, k, d]
-        if self._basis is not None:
-            offset = self._rotate(self._basis.mT, offset)
-        pull = offset / -variance
-        log_terms = self.weights.log() - 0.5 * torch.log(2 * math.pi * variance).sum(-1) + 0.5 * (offset * pull).sum(-1)
-        log_prob = torch.logsumexp(log_terms, -1)
-        if what == "log_prob":
-            return log_prob
-        share = torch.exp(log_terms - log_prob[:, None])  # posterior probability of each component, [b, k]
-        if self._basis is not None:
-            pull = self._rotate(self._basis, pull)
-        score = torch.einsum("bk,bkd->bd", share, pull)
-        if what == "score":
-            return score
-        if what == "divergence":  # the spread of the components' pulls less their mean curvature
-            spread = (pull - score[:, None]).square().sum(-1)
-            return (share * (spread - (1 / variance).sum(-1))).sum(-1)
-        return torch.cat([log_prob[:, None], score], 1)
-
-    @staticmethod
-    def _rotate(matrices, vectors):
-        """matrices [k or 1, d, d] times vectors [b, k, d]."""
-        return vectors @ matrices[0].mT if len(matrices) == 1 else torch.einsum("kij,bkj->bki", matrices, vectors)
+        dense = (std > 0) | (self.variances.min() > 0)
+        check.holds("t", dense, "t > 0: a component without variance has no density at t = 0", std)
+        common = self.basis is None and len(self.variances) == 1 and self.d > 1
+        size = len(self.means) if common else self.means.numel()
+        rows = max(1, (_CHUNK_CUDA if x.is_cuda else _CHUNK_PRODUCTS if common else _CHUNK) // size)
+        pieces = zip(*(a.double().split(rows) for a in (x.reshape(-1, self.d), scale, std)), strict=True)
+        parts = [what((Products if common else Pulls)(self, *piece)) for piece in pieces]
+        if isinstance(parts[0], Tensor):
+            return _joined(parts, x)
+        return tuple(_joined(one, x) for one in zip(*parts, strict=True))
 
 
 class DiffusedMixture:
@@ -176,20 +158,19 @@ class DiffusedMixture:
 
     def log_prob(self, x: Tensor, t) -> Tensor:
         """log p_t(x) for x [*b, d], t [*b] or a number: [*b]."""
-        return self._evaluate("log_prob", x, t)
+        return self._read(x, t, lambda part: part.log_prob)
 
     def score(self, x: Tensor, t) -> Tensor:
         """grad log p_t(x) for x [*b, d], t [*b] or a number: [*b, d].  A ``ScoreFn``."""
-        return self._evaluate("score", x, t)
+        return self._read(x, t, lambda part: part.score())
 
     def log_prob_and_score(self, x: Tensor, t) -> tuple[Tensor, Tensor]:
         """Both of the above in one pass, [*b] and [*b, d]; for large data sets this is the cost that counts."""
-        both = self._evaluate("both", x, t)
-        return both[..., 0], both[..., 1:]
+        return self._read(x, t, lambda part: (part.log_prob, part.score()))
 
     def divergence(self, x: Tensor, t) -> Tensor:
         """div grad log p_t(x), the Laplacian of log p_t: [*b]."""
-        return self._evaluate("divergence", x, t)
+        return self._read(x, t, lambda part: part.divergence())
 
     def sample(self, n: int, t: float, generator) -> Tensor:
         """n draws from p_t, [n, d]."""
@@ -203,19 +184,23 @@ class DiffusedMixture:
         t = check.times("t", t, 0.0, self.sde.T, like=self.mixture.means)
         scale, std = self.sde.scale(t)[..., None], self.sde.std(t)[..., None]
         reach = self.mixture.means.abs().amax(-1)
-        spread = torch.sqrt(scale**2 * self.mixture._variances.amax(-1) + std**2)
+        spread = torch.sqrt(scale**2 * self.mixture.variances.amax(-1) + std**2)
         return (scale * reach + deviations * spread).amax(-1)
 
-    def _evaluate(self, what, x, t):
+    def _read(self, x, t, what):
         x = check.tensor("x", x, (..., self.mixture.d), like=self.mixture.means)
-        t = self.sde._times_of(x, t)
-        return self.mixture._evaluate(what, x, self.sde.scale(t), self.sde.std(t))
+        t = self.sde.times_of(x, t)
+        return self.mixture._read(x, self.sde.scale(t), self.sde.std(t), what)
+
+
+def _joined(parts, x: Tensor) -> Tensor:
+    out = torch.cat(parts).to(x.dtype)
+    return out.reshape(x.shape[:-1] + out.shape[1:])
 
 
 def _weights(weights, k: int, like: Tensor) -> Tensor:
     weights = check.tensor("weights", weights, (k,), like=like)
     check.holds("weights", weights > 0, "positive weights", weights)
-    total = weights.sum()
-    tolerance = 1e-9 if weights.dtype == torch.float64 else 1e-5
-    check.holds("weights", (total - 1).abs() <= tolerance, "weights that sum to one", total)
-    return weights / total
+    total = weights.double().sum()
+    check.holds("weights", (total - 1).abs() <= 1e-6, "weights whose sum is one to 1e-6, as float32 rounds", total)
+    return weights / total.to(weights.dtype)

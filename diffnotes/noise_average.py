@@ -23,6 +23,8 @@ from .features import RandomFeatures
 from .flow import Statistics
 from .mixtures import DiffusedMixture
 
+_ENTRIES, _ENTRIES_CUDA = 2**22, 2**26  # of the coefficients that are held at once, terms x data x features
+
 
 def denoising_statistics(features: RandomFeatures, p: DiffusedMixture, t: float, *, terms: int = 20) -> Statistics:
     """B, C and S = d of the denoising loss at time t > 0 with weight std(t)^2, for isotropic Gaussian mixtures or a data set.
@@ -37,15 +39,15 @@ def denoising_statistics(features: RandomFeatures, p: DiffusedMixture, t: float,
             positive semi-definite for any number of terms.
     """
     check.instance("features", features, RandomFeatures)
-    if not isinstance(p, DiffusedMixture) or p.mixture._basis is not None:
+    if not isinstance(p, DiffusedMixture) or p.mixture.basis is not None:
         check.fail("p", type(p).__name__, "the DiffusedMixture of isotropic components")
     check.tensor("p.mixture.means", p.mixture.means, ("k", features.d), like=features.W)
     time = torch.as_tensor(check.number("t", t, 0.0, min(p.sde.T, features.T), open_low=True)).to(features.W)
     size = torch.linalg.vector_norm(features.W, dim=1)
     check.holds("features", size > 0, "rows w_i other than zero", size)
     scale, std = p.sde.scale(time), p.sde.std(time)
-    b = torch.sqrt(scale**2 * p.mixture._variances[:, :1] + std**2) * size  # [k or 1, m]
-    u = (scale * p.mixture.means @ features.W.mT + features._bias(time)) / b  # [k, m]
+    b = torch.sqrt(scale**2 * p.mixture.variances[:, :1] + std**2) * size  # [k or 1, m]
+    u = (scale * p.mixture.means @ features.W.mT + features.bias(time)) / b  # [k, m]
     active, density = torch.special.ndtr(u), torch.exp(-(u**2) / 2) / math.sqrt(2 * math.pi)
     unit = features.W / size[:, None]
     B = _mehler(b * p.mixture.weights.sqrt()[:, None], u, active, density, unit @ unit.mT, check.integer("terms", terms, 2))
@@ -54,13 +56,25 @@ def denoising_statistics(features: RandomFeatures, p: DiffusedMixture, t: float,
 
 
 def _mehler(b, u, active, density, g, terms: int):
-    """sum_k g^k times alpha_k^T alpha_k, with the diagonal E relu(input)^2 in closed form: [m, m]."""
-    first, second = b * (u * active + density), b * active
-    B = first.mT @ first + g * (second.mT @ second)
-    hermite, before, power = b * density, torch.zeros_like(u), g
-    for k in range(2, terms):  # hermite is b phi He_{k-2}(u) / sqrt((k-2)!), whose sign (-1)^k drops out of the product
-        power = power * g
-        B += power / (k * (k - 1)) * (hermite.mT @ hermite)
-        hermite, before = (u * hermite - math.sqrt(k - 2) * before) / math.sqrt(k - 1), hermite
+    """sum_k g^k times alpha_k^T alpha_k by Horner's rule in g, with the diagonal E relu(input)^2 in closed form: [m, m]."""
+    B = torch.zeros_like(g)
+    rows = max(1, (_ENTRIES_CUDA if g.is_cuda else _ENTRIES) // (terms * g.shape[0]))
+    parts = (a.expand_as(u).split(rows) for a in (b, u, active, density))
+    for one in zip(*parts, strict=True):
+        alpha = list(_coefficients(terms, *one))
+        inner = alpha[-1].mT @ alpha[-1]
+        for a in reversed(alpha[:-1]):
+            inner.mul_(g).addmm_(a.mT, a)
+        B += inner
     square = (b**2 * ((1 + u**2) * active + u * density).clamp(min=0)).sum(0)  # rounding, for features that are never active
     return (B + B.mT) / 2 - torch.diag(B.diagonal() - square)
+
+
+def _coefficients(terms: int, b, u, active, density):
+    """alpha_0, alpha_1, ..., of the same shape as u; a sign (-1)^k, which drops out of the products, is left away."""
+    yield b * (u * active + density)
+    yield b * active
+    hermite, before = b * density, torch.zeros_like(u)
+    for k in range(2, terms):  # hermite is b phi He_{k-2}(u) / sqrt((k-2)!)
+        yield hermite / math.sqrt(k * (k - 1))
+        hermite, before = (u * hermite - math.sqrt(k - 2) * before) / math.sqrt(k - 1), hermite

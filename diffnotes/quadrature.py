@@ -65,7 +65,7 @@ def time_nodes(t_min: float, T: float, n: int) -> tuple[Tensor, Tensor]:
 def line_grid(p: DiffusedMixture, weighting, t_min: float, n_t: int = 128, n_x: int = 128, deviations: float = 7.0) -> Grid:
     """Grid in (t, x) for d = 1: Gauss-Legendre in sqrt(t), the trapezoidal rule in x out to ``p.half_width(t)``.
 
-    ``weighting`` is the loss weight lambda as a function of t: ``sde.std`` is the paper's (6),
+    ``weighting`` is the loss weight lambda, a function of t or a number: ``sde.std`` is the paper's (6),
     ``lambda t: sde.diffusion(t)**2`` the likelihood weighting of Lemma 2.  The ReLU kinks make the error
     O(1/n_x^2); the exact statements about gradient flow hold for the discretised loss itself.
     """
@@ -100,7 +100,9 @@ def sampled_nodes(p: DiffusedMixture, weighting, t_min: float, n: int, generator
 
 
 def weight_at(weighting, t: Tensor) -> Tensor:
-    """The loss weight lambda at the times t [n], checked: [n]."""
-    value = check.tensor("weighting", check.function("weighting", weighting)(t), tuple(t.shape), like=t)
-    check.holds("weighting", value >= 0, "a function of t with values >= 0", value)
-    return value
+    """The loss weight lambda at the times t [n], checked: [n]; ``weighting`` is a function of t, or a number for all times."""
+    value = check.tensor("weighting", weighting(t) if callable(weighting) else weighting, like=t)
+    if value.ndim:
+        check.tensor("weighting", value, tuple(t.shape))
+    check.holds("weighting", value >= 0, "a number or function of t with values >= 0", value)
+    return value.expand_as(t)

@@ -49,7 +49,7 @@ class LinearSDE:
     def drift(self, x: Tensor, t) -> Tensor:
         """f(t) x for x [*b, d] and t [*b] or a number: [*b, d]."""
         x = check.tensor("x", x, (..., "d"))
-        return self.drift_rate(self._times_of(x, t))[..., None] * x
+        return self.drift_rate(self.times_of(x, t))[..., None] * x
 
     def perturb(self, x0: Tensor, t, noise: Tensor) -> Tensor:
         """x(t) = r(t) x(0) + r(t) v(t) z for x0 [*b, d], t [*b] or a number, noise z [*b, d]: [*b, d].
@@ -58,7 +58,7 @@ class LinearSDE:
         """
         x0 = check.tensor("x0", x0, (..., "d"))
         noise = check.tensor("noise", noise, tuple(x0.shape), like=x0)
-        t = self._times_of(x0, t)
+        t = self.times_of(x0, t)
         return self.scale(t)[..., None] * x0 + self.std(t)[..., None] * noise
 
     def kernel_score(self, x: Tensor, x0: Tensor, t) -> Tensor:
@@ -68,9 +68,12 @@ class LinearSDE:
         """
         x = check.tensor("x", x, (..., "d"))
         x0 = check.tensor("x0", x0, tuple(x.shape), like=x)
-        t = self._times_of(x, t)
+        t = self.times_of(x, t)
         check.holds("t", t > 0, f"SDE times in (0, {self.T:g}]: the kernel has no density at t = 0", t)
-        return (self.scale(t)[..., None] * x0 - x) / self.std(t)[..., None] ** 2
+        variance = self.std(t)[..., None] ** 2
+        tiny = torch.finfo(x.dtype).tiny
+        check.holds("t", variance >= tiny, f"SDE times with std(t)^2 of at least {tiny:.0e} (in {x.dtype})", t[..., None])
+        return (self.scale(t)[..., None] * x0 - x) / variance
 
     def growth(self) -> float:
         r"""C_T = max over t of {r(t), r(t) v(t)}, the constant of Lemma 1.
@@ -79,24 +82,55 @@ class LinearSDE:
         """
         return max(1.0, float(self.std(self.T)))
 
-    def geometric_times(self, std_min: float, steps: int, **kind) -> Tensor:
-        """Increasing times [steps + 1] up to T at which std(t) grows by equal factors from ``std_min``; found by bisection."""
-        largest = float(self.std(torch.tensor(self.T, dtype=torch.float64)))
-        std_min = check.number("std_min", std_min, 0.0, largest, open_low=True, open_high=True)
-        wanted = std_min * (largest / std_min) ** torch.linspace(0, 1, check.integer("steps", steps) + 1, dtype=torch.float64)
+    def geometric_times(self, std_min: float, steps: int, *, dtype=torch.float64, device=None) -> Tensor:
+        """Increasing times [steps + 1] from std(t) = ``std_min`` to T at which v = std/scale grows by equal factors.
+
+        The noise beside the signal, std/scale, resolves both ends: near T, where the std of OU and VP no longer moves, it
+        still grows.  Probability flows are smooth functions of its logarithm.
+        """
+        end = torch.tensor(self.T, dtype=torch.float64, device="cpu")
+        std_min = check.number("std_min", std_min, 0.0, float(self.std(end)), open_low=True, open_high=True)
+        first = self._time_at(self._std, torch.full_like(end, std_min))
+        low, high = self.log_noise(torch.stack([first, end]))
+        share = torch.linspace(0, 1, check.integer("steps", steps) + 1, dtype=torch.float64, device="cpu")
+        times = self.time_at_log_noise(low + (high - low) * share)
+        times[-1] = self.T
+        return times.to(dtype=dtype, device=device)
+
+    def log_noise(self, t) -> Tensor:
+        """log(std/scale) = log v(t), shape of t, increasing: minus infinity at t = 0."""
+        return self._log_noise(self.resolved(t))
+
+    def time_at_log_noise(self, level: Tensor) -> Tensor:
+        """The time in [0, T] at which log(std/scale) is ``level``, shape of it, by bisection; beyond both ends, the ends."""
+        return self._time_at(self._log_noise, check.tensor("level", level))
+
+    def resolved(self, t) -> Tensor:
+        """The times t, refused where scale(t) is so small that x(t) / scale(t) overflows or holds no digit of x(0)."""
+        t = self._times(t)
+        kind = torch.finfo(t.dtype)
+        check.holds("t", self._scale(t) >= kind.tiny**0.5,
+                    f"SDE times with scale(t) of at least {kind.tiny**0.5:.0e} (in {t.dtype})", t)
+        return t
+
+    def _log_noise(self, t):
+        return self._std(t).log() - self._scale(t).log()
+
+    def _time_at(self, increasing, wanted):
         low, high = torch.zeros_like(wanted), torch.full_like(wanted, self.T)
-        for _ in range(200):  # t may be as small as the square of std_min
+        for _ in range(200):  # t may be as small as the square of a std
             middle = (low + high) / 2
-            below = self.std(middle) < wanted
+            below = increasing(middle) < wanted
             low, high = torch.where(below, middle, low), torch.where(below, high, middle)
-        high[-1] = self.T
-        return high.to(**kind)
+        return high
 
     def _times(self, t) -> Tensor:
         return check.times("t", t, 0.0, self.T)
 
-    def _times_of(self, x: Tensor, t) -> Tensor:
-        t = check.tensor("t", t, like=x)
+    def times_of(self, x: Tensor, t) -> Tensor:
+        """Times for the points x [*b, d]: a number, or one for each point [*b]; checked, and in the precision of x."""
+        x = check.tensor("x", x, (..., "d"), finite=False)
+        t = check.times("t", t, 0.0, self.T, like=x)
         if t.ndim and t.shape != x.shape[:-1]:
             check.fail("t", f"shape {tuple(t.shape)}", f"a number or shape {tuple(x.shape[:-1])}, one time for each x")
         return t
@@ -195,6 +229,9 @@ class Driftless(LinearSDE):
 
     def _drift_rate(self, t):
         return torch.zeros_like(t)
+
+    def _times(self, t):
+        return self.inner.resolved(t)
 
     def _diffusion(self, t):
         return self.inner.diffusion(t) / self.inner.scale(t)

@@ -55,7 +55,9 @@ def calls(device="cpu"):
     return {
         "VE": (dn.VE, dict(sigma=25.0, T=1.0)), "OU": (dn.OU, dict(rate=1.0, T=5.0)),
         "VP": (dn.VP, dict(beta_min=0.1, beta_max=20.0, T=1.0)), "Driftless": (dn.Driftless, dict(inner=SDE)),
-        **{f"LinearSDE.{k}": (getattr(SDE, k), dict(t=tau)) for k in ("drift_rate", "diffusion", "scale", "std")},
+        **{f"LinearSDE.{k}": (getattr(SDE, k), dict(t=tau)) for k in ("drift_rate", "diffusion", "scale", "std", "log_noise", "resolved")},
+        "LinearSDE.time_at_log_noise": (SDE.time_at_log_noise, dict(level=tau)),
+        "LinearSDE.times_of": (SDE.times_of, dict(x=data[:2], t=tau)),
         "LinearSDE.drift": (SDE.drift, dict(x=data[:2], t=tau)),
         "LinearSDE.perturb": (SDE.perturb, dict(x0=data[:2], t=tau, noise=data[2:4])),
         "LinearSDE.kernel_score": (SDE.kernel_score, dict(x=data[:2], x0=data[2:4], t=tau)),
@@ -77,6 +79,7 @@ def calls(device="cpu"):
         "RandomFeatures": (dn.RandomFeatures, dict(W=data[:4], U=data[:4], T=2.0)),
         "RandomFeatures.draw": (partial(dn.RandomFeatures.draw, **on), dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
         "RandomFeatures.__call__": (phi, dict(x=x1[:2], t=tau)),
+        "RandomFeatures.bias": (phi.bias, dict(t=tau)),
         "RandomFeatures.score": (phi.score, dict(theta=comparison)),
         "cosine_embedding": (dn.cosine_embedding, dict(t=tau, T=2.0, size=3)),
         "time_nodes": (dn.time_nodes, dict(t_min=0.1, T=2.0, n=4)),

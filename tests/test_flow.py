@@ -102,7 +102,7 @@ def test_statistics_give_the_loss_of_its_definition():
 def test_row_chunks_change_nothing(monkeypatch):
     whole = dn.statistics(features(7), NODES)
     for rows in (50, 1):  # some nodes at a time, or one
-        monkeypatch.setattr("diffnotes.flow._ROWS", rows)
+        monkeypatch.setattr("diffnotes.flow._ENTRIES", rows)
         assert torch.allclose(dn.statistics(features(7), NODES).B, whole.B, rtol=1e-12)
 
 

@@ -24,7 +24,7 @@ def torch_mixture(weights, means, covariances):
 
 
 def covariances_of(mixture):
-    return mixture._basis @ torch.diag_embed(mixture._variances) @ mixture._basis.mT
+    return mixture.basis @ torch.diag_embed(mixture.variances) @ mixture.basis.mT
 
 
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 5), st.floats(0.01, 5.0))

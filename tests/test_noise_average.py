@@ -32,7 +32,7 @@ def by_quadrature(f, p, t, n=1201):
     grid = torch.stack(torch.meshgrid(x, x, indexing="ij"), -1).reshape(-1, 2)
     scale, std = SDE.scale(t), SDE.std(t)
     B, C = torch.zeros(f.width, f.width, dtype=F64), torch.zeros(2, f.width, dtype=F64)
-    for share, mean, variance in zip(p.mixture.weights, p.mixture.means, p.mixture._variances.expand(3, 2), strict=True):
+    for share, mean, variance in zip(p.mixture.weights, p.mixture.means, p.mixture.variances.expand(3, 2), strict=True):
         spread = torch.sqrt(scale**2 * variance[0] + std**2)
         phi = f(scale * mean + spread * grid, t)
         B += share * std**2 * (phi * weight[:, None]).mT @ phi
@@ -88,7 +88,7 @@ def test_truncation_keeps_its_bound_and_a_positive_matrix(seed, t, terms, kind):
     short, long = (dn.denoising_statistics(f, p, t, terms=k) for k in (terms, 1000))
     size = f.W.norm(dim=1)
     g = ((f.W / size[:, None]) @ (f.W / size[:, None]).mT).abs().fill_diagonal_(0)
-    b = torch.sqrt(SDE.scale(t) ** 2 * p.mixture._variances.amax() + SDE.std(t) ** 2) * size
+    b = torch.sqrt(SDE.scale(t) ** 2 * p.mixture.variances.amax() + SDE.std(t) ** 2) * size
     bound = b[:, None] * b * g**terms / (5 * terms * (terms - 1) * (1 - g))
     assert ((short.B - long.B).abs() * f.width / SDE.std(t) ** 2 <= bound + 1e-12).all()
     assert torch.linalg.eigvalsh(short.B)[0] > -1e-12 * short.B.abs().max()

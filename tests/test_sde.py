@@ -104,11 +104,13 @@ def test_a_time_for_each_point_or_one_for_all():
 
 @pytest.mark.parametrize("sde", [dn.VE(), dn.OU(), dn.VP(), dn.Driftless(dn.OU())])
 def test_geometric_times(sde):
-    t = sde.geometric_times(0.05, 8, dtype=torch.float64)
-    std = sde.std(t)
-    assert t[-1] == sde.T and std[0] == pytest.approx(0.05, rel=1e-9)
-    assert float(sde.std(sde.geometric_times(1e-12, 3, dtype=torch.float64)[0])) == pytest.approx(1e-12, rel=1e-9)
-    assert torch.allclose(std[1:] / std[:-1], (std[-1] / std[0]) ** (1 / 8), rtol=1e-6)
+    t = sde.geometric_times(0.05, 8)
+    noise = sde.std(t) / sde.scale(t)
+    assert t[-1] == sde.T and sde.std(t[0]) == pytest.approx(0.05, rel=1e-9)
+    assert float(sde.std(sde.geometric_times(1e-12, 3)[0])) == pytest.approx(1e-12, rel=1e-9)
+    torch.testing.assert_close(noise[1:] / noise[:-1], ((noise[-1] / noise[0]) ** (1 / 8)).expand(8), rtol=1e-6, atol=0)
+    torch.testing.assert_close(sde.time_at_log_noise(noise.log()), t)
+    torch.testing.assert_close(sde.log_noise(t), noise.log())
     for bad in (0.0, float(sde.std(sde.T)), 1e6):
         with pytest.raises(ValueError, match=r"^std_min: got"):
             sde.geometric_times(bad, 8)
@@ -126,3 +128,41 @@ def test_defaults_and_limits_of_the_arguments():
     for make, name in ((lambda: dn.VE(1.0), "sigma"), (lambda: dn.OU(0.0), "rate"), (lambda: dn.VP(0.0), "beta_min"), (lambda: dn.VP(2.0, 1.0), "beta_max")):
         with pytest.raises(ValueError, match=rf"^{name}: got "):
             make()
+
+
+def test_geometric_times_resolve_the_noisy_end():
+    """Which bug this catches: equal factors of the std, which saturates at one for OU and VP: one step for half of the way."""
+    for sde in (dn.OU(), dn.VP()):
+        t = sde.geometric_times(0.02, 12)
+        assert t.diff().max() < 0.2 * sde.T
+        p = dn.GaussianMixture.two_modes(2.0).diffused(sde)
+        start = torch.linspace(-2, 2, 9, dtype=torch.float64)[:, None]
+        coarse, fine = (dn.probability_flow(p.score, sde, start, sde.geometric_times(0.02, k).flip(0)) for k in (12, 96))
+        assert (coarse - fine).abs().max() < 0.1
+
+
+def test_times_that_rounding_put_beyond_an_end_are_at_the_end():
+    """Which bug this catches: adaptive solvers, which probe T + 1 ulp, and float32 times with float64 points are refused."""
+    for sde in (dn.OU(T=0.1), dn.VE(T=0.1), dn.VP(T=0.1), dn.Driftless(dn.OU(T=0.1))):
+        beyond = np.nextafter(np.nextafter(0.1, 1), 1)
+        assert sde.std(beyond) == sde.std(0.1) and sde.scale(-1e-17) == 1 and sde.drift_rate(beyond) == sde.drift_rate(0.1)
+        for t in (torch.tensor(0.1, dtype=torch.float32), torch.tensor([0.1, 0.05], dtype=torch.float32)):
+            x = torch.ones(2, 1, dtype=torch.float64)
+            assert sde.drift(x, t).dtype == torch.float64 and sde.perturb(x, t, x).dtype == torch.float64
+            assert dn.GaussianMixture.normal(1.0).diffused(sde).score(x, t).dtype == torch.float64
+        for bad in (0.1001, -1e-6, math.nan, math.inf):
+            with pytest.raises(ValueError, match=r"^t: got .*; allowed: "):
+                sde.std(bad)
+
+
+def test_times_where_nothing_is_left_of_the_data_are_refused():
+    """Which bug this catches: NaN or infinity where the scale underflows."""
+    sde, x = dn.OU(T=110.0), torch.ones(1, 1)
+    p = dn.GaussianMixture.normal(1.0, dtype=torch.float32).diffused(sde)
+    assert p.score(x, 110.0).isfinite().all()
+    for call in (lambda: dn.denoise(p.score, sde, x, 110.0), lambda: dn.Driftless(sde).std(torch.tensor(110.0)),
+                 lambda: dn.Driftless(sde).perturb(x, 110.0, x), lambda: dn.Driftless(sde).diffusion(torch.tensor(110.0)),
+                 lambda: sde.kernel_score(x, x, torch.tensor(1e-40)), lambda: dn.Driftless(dn.OU(T=800.0)).std(800.0)):
+        with pytest.raises(ValueError, match=r"^t: got .*; allowed: SDE times with"):
+            call()
+    torch.testing.assert_close(dn.denoise(p.score, sde, x, 5.0), x * torch.exp(torch.tensor(-5.0)), rtol=2e-3, atol=0)

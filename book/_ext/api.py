@@ -13,7 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import diffnotes
 
-MODULES = ("sde", "mixtures", "quadrature", "features", "flow", "noise_average", "fokker_planck", "samplers", "density", "bounds",
+MODULES = ("sde", "mixtures", "posterior", "quadrature", "features", "flow", "noise_average", "scores", "fokker_planck", "samplers", "likelihood", "density", "bounds",
            "certificates", "nets", "unet", "training", "losses", "data", "clusters", "sweeps", "intervals", "rng", "chapter", "claims",
            "records", "plots")
 TOKEN = re.compile(r"``(.+?)``|:math:`(.+?)`", re.S)

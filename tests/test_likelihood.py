@@ -1,0 +1,194 @@
+"""The likelihood of the probability flow: closed forms, convergence, every way to a divergence, and refusals."""
+
+import numpy as np
+import pytest
+import torch
+
+import diffnotes as dn
+
+F64 = torch.float64
+SDES = [dn.OU(T=3.0), dn.VP(), dn.VE()]
+SDE = SDES[0]
+
+
+def gaussian(d, std=0.5):
+    return dn.GaussianMixture.isotropic(torch.ones(1, dtype=F64), torch.full((1, d), 0.7, dtype=F64), std)
+
+
+def error(p, sde, x, t, score=None, **kwargs):
+    value = dn.probability_flow_log_prob(score or p.score, sde, x, t, lambda y: p.log_prob(y, sde.T), **kwargs)
+    return float((value - p.log_prob(x, t[0])).abs().max())
+
+
+@pytest.mark.parametrize("sde", SDES)
+@pytest.mark.parametrize("d", [1, 3])
+def test_the_true_scores_likelihood_is_the_marginal_at_fourth_order(sde, d):
+    p = dn.GaussianMixture.two_modes(2.0, d=d).diffused(sde)
+    x = p.sample(20, 0.05, np.random.default_rng(0))
+    errors = [error(p, sde, x, sde.geometric_times(float(sde.std(0.05)), k)) for k in (12, 24, 48)]
+    assert errors[2] < 2e-5 and errors[0] / errors[1] > 10 and errors[1] / errors[2] > 12
+
+
+def test_constant_pixels_cost_no_bits():
+    """Which bug this catches: a rule in t, which overestimates the log-determinant of little data noise near t_min, by nats."""
+    p = gaussian(8, 1e-6).diffused(dn.VE())
+    x = p.sample(3, 0.0, np.random.default_rng(0))
+    errors = [error(p, dn.VE(), x, dn.VE().geometric_times(0.01, steps)) for steps in (8, 16)]
+    assert errors[0] < 5e-3 and errors[1] < 2e-4
+
+
+def test_from_time_zero():
+    p = gaussian(2).diffused(SDE)
+    t = torch.cat([torch.zeros(1, dtype=F64), SDE.geometric_times(0.02, 40)])
+    assert error(p, SDE, p.sample(5, 0.0, np.random.default_rng(0)), t) < 2e-5
+
+
+def test_normalised_for_any_score():
+    x = torch.linspace(-12, 12, 2001, dtype=F64)[:, None]
+    value = dn.probability_flow_log_prob(lambda y, t: -y + torch.sin(y), SDE, x, SDE.geometric_times(0.3, 60), gaussian(1, 1.0).log_prob)
+    assert float(torch.trapezoid(value.exp(), x[:, 0])) == pytest.approx(1.0, abs=1e-5)
+
+
+P = dn.GaussianMixture.two_modes(1.0, d=2).diffused(SDE)
+X = P.sample(9, 0.05, np.random.default_rng(0))
+T = SDE.geometric_times(0.3, 40)
+
+
+class Network(torch.nn.Module):
+    def forward(self, x, t):
+        return P.score(x, t)
+
+
+@torch.no_grad()
+def without_gradients(x, t):
+    return P.score(x, t)
+
+
+def energy(x, t):
+    """The score of an energy, with the graph that a second derivative needs."""
+    if not x.requires_grad:
+        x = x.detach().requires_grad_()
+    return torch.autograd.grad(P.log_prob(x, t).sum(), x, create_graph=True)[0]
+
+
+def func_grad(x, t):
+    return torch.func.grad(lambda y: P.log_prob(y, t).sum())(x)
+
+
+def detached(x, t):
+    return P.score(x.detach(), t)
+
+
+def partly_detached(x, t):
+    return -x + (P.score(x, t) + x).detach()
+
+
+def energy_without_graph(x, t):
+    x = x.detach().requires_grad_()
+    return torch.autograd.grad(P.log_prob(x, t).sum(), x)[0]
+
+
+def numpy_score(x, t):
+    return torch.from_numpy(np.asarray(P.score(torch.from_numpy(x.numpy()), t)))
+
+
+def numpy_detached(x, t):
+    return torch.from_numpy(P.score(torch.from_numpy(x.detach().numpy()), t).numpy())
+
+
+@torch.inference_mode()
+def inference(x, t):
+    return P.score(x, t)
+
+
+@pytest.mark.parametrize("score", [P.score, Network(), without_gradients, energy, func_grad, lambda x, t: P.score(x.clone(), t)])
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_every_way_to_a_derivative(score, mode):
+    with mode():
+        value = dn.probability_flow_log_prob(score, SDE, X, T, lambda y: P.log_prob(y, SDE.T))
+    assert not value.requires_grad
+    torch.testing.assert_close(value.clone(), P.log_prob(X, T[0]), atol=2e-5, rtol=0)
+
+
+CUT = [detached, partly_detached, energy_without_graph, numpy_score, numpy_detached, inference]
+
+
+@pytest.mark.parametrize("score", CUT)
+@pytest.mark.parametrize("probes", [0, 2])
+def test_a_score_whose_derivative_is_cut_off_is_refused(score, probes):
+    """Which bug this catches: -5.909 instead of -0.919, without a word."""
+    with pytest.raises(ValueError, match=r"^score: got one (whose derivative is cut off|that torch cannot).*; allowed: .*divergence="):
+        dn.probability_flow_log_prob(score, SDE, X, T, lambda y: P.log_prob(y, SDE.T), probes=probes, generator=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("score", [P.score, *CUT])
+def test_and_welcome_with_its_divergence(score):
+    value = dn.probability_flow_log_prob(score, SDE, X, T, lambda y: P.log_prob(y, SDE.T), divergence=P.divergence)
+    torch.testing.assert_close(value.clone(), P.log_prob(X, T[0]), atol=2e-5, rtol=0)
+
+
+def test_scores_that_look_cut_off_and_are_not():
+    """A constant score, one with kinks, one that turns between far modes, single precision, and a batch of parameters."""
+    far = dn.GaussianMixture.two_modes(15.0).diffused(dn.VE())
+    x, up = torch.linspace(-20, 20, 41, dtype=F64)[:, None], dn.VE().geometric_times(0.05, 12)
+    features = dn.RandomFeatures.draw(6, 1, 1.0, np.random.default_rng(0))
+    theta = dn.normal(np.random.default_rng(1), (3, 1, 6))
+    for score, points in ((lambda x, t: torch.ones_like(x), x), (far.score, x), (features.score(theta[0]), x),
+                          (features.score(theta), x.expand(3, -1, 1))):
+        assert dn.probability_flow_log_prob(score, dn.VE(), points, up, dn.GaussianMixture.normal(8.0).log_prob).shape == points.shape[:-1]
+    single = dn.GaussianMixture.two_modes(15.0, dtype=torch.float32).diffused(dn.VE())
+    value = dn.probability_flow_log_prob(single.score, dn.VE(), x.float(), up.float(), lambda y: single.log_prob(y, 1.0))
+    double = dn.probability_flow_log_prob(far.score, dn.VE(), x, up, lambda y: far.log_prob(y, 1.0))
+    assert (value - double).abs().median() < 1e-4
+
+
+def test_divergence_and_probes_exclude_each_other():
+    with pytest.raises(ValueError, match=r"^divergence: got a function, and probes; allowed: either of them"):
+        dn.probability_flow_log_prob(P.score, SDE, X, T, lambda y: y[:, 0], divergence=P.divergence, probes=1, generator=np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"^divergence\(x, t\): got shape"):
+        dn.probability_flow_log_prob(P.score, SDE, X, T, lambda y: y[:, 0], divergence=lambda x, t: x)
+
+
+P1 = dn.GaussianMixture.two_modes(2.0).diffused(SDE)
+UP = SDE.geometric_times(0.3, 12)
+
+
+def test_expanded_points_are_welcome():
+    x = torch.linspace(-1, 1, 5, dtype=F64)[:, None]
+    once = dn.probability_flow_log_prob(P1.score, SDE, x, UP, lambda y: -(y**2).sum(-1))
+    both = dn.probability_flow_log_prob(P1.score, SDE, x.expand(2, 5, 1), UP, lambda y: -(y**2).sum(-1))
+    assert torch.allclose(both, once.expand(2, 5))
+
+
+def test_trace_estimate_is_exact_where_the_jacobian_is_diagonal_and_unbiased_elsewhere():
+    """Random signs give v^T J v = tr J for a diagonal J; for a full covariance the mean over probes is right, and they differ."""
+    x, t = torch.tensor([[0.3, -1.0], [1.0, 2.0]], dtype=F64), UP
+    prior = dn.GaussianMixture.normal(0.5)  # any density will do: it is the same on both sides
+    two = dn.GaussianMixture([1.0], torch.zeros(1, 2, dtype=F64), torch.tensor([[[1.0, 0.7], [0.7, 1.0]]], dtype=F64)).diffused(SDE)
+    one = dn.GaussianMixture.isotropic([1.0], torch.zeros(1, 2, dtype=F64), 0.5).diffused(SDE)
+
+    def log_prob(score, **kwargs):
+        return dn.probability_flow_log_prob(score, SDE, x, t, lambda z: prior.log_prob(z[:, :1]) + prior.log_prob(z[:, 1:]), **kwargs)
+
+    torch.testing.assert_close(log_prob(one.score, probes=1, generator=np.random.default_rng(0)), log_prob(one.score))
+    exact = log_prob(two.score)
+    single = torch.stack([log_prob(two.score, probes=1, generator=np.random.default_rng(k)) for k in range(30)])
+    assert single.std(0).min() > 0.1
+    assert ((single.mean(0) - exact).abs() < 4 * single.std(0) / 30**0.5).all()
+    many = log_prob(two.score, probes=50, generator=np.random.default_rng(0))
+    assert (many - exact).abs().max() < 4 * single.std(0).max() / 50**0.5
+
+
+def test_probes_need_a_generator_and_a_number():
+    x, t = torch.zeros(1, 1, dtype=F64), UP
+    with pytest.raises(ValueError, match=r"^generator: got NoneType; allowed: "):
+        dn.probability_flow_log_prob(P1.score, SDE, x, t, lambda z: z[:, 0], probes=1)
+    with pytest.raises(ValueError, match=r"^probes: got -1; allowed: "):
+        dn.probability_flow_log_prob(P1.score, SDE, x, t, lambda z: z[:, 0], probes=-1)
+
+
+def test_bad_input_names_the_argument():
+    for call, name in ((lambda: dn.probability_flow_log_prob(P1.score, SDE, X[:, :1], UP.flip(0), lambda y: y), "t"),
+                       (lambda: dn.probability_flow_log_prob(P1.score, SDE, X[:, :1], UP, lambda y: y), r"prior_log_prob\(x\)")):
+        with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
+            call()

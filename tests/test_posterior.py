@@ -1,0 +1,90 @@
+"""Shares of the components against mpmath, where exponents are huge, tied, or far apart."""
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+
+import diffnotes as dn
+from diffnotes.posterior import shares
+
+KINDS = [torch.float32, torch.float64]
+
+
+def exact(weights, means, variances, x):
+    """log p, score and its derivative in one dimension with 400 digits."""
+    with mpmath.workdps(400):
+        w, m, v = ([mpmath.mpf(float(a)) for a in row] for row in (weights, means, variances))
+        x = mpmath.mpf(float(x))
+        term = [a / mpmath.sqrt(2 * mpmath.pi * c) * mpmath.exp(-((x - b) ** 2) / (2 * c)) for a, b, c in zip(w, m, v, strict=True)]
+        total = sum(term)
+        share, pull = [one / total for one in term], [(b - x) / c for b, c in zip(m, v, strict=True)]
+        score = sum(s * p for s, p in zip(share, pull, strict=True))
+        change = sum(s * ((p - score) ** 2 - 1 / c) for s, p, c in zip(share, pull, v, strict=True))
+        return float(mpmath.log(total)), float(score), float(change)
+
+
+CASES = {
+    "duplicates, far, little noise": ([0.5, 0.5], [0.0, 0.0], 0.0, 10.0, 1e-5),
+    "duplicates with unequal weights": ([0.9, 0.1], [1.0, 1.0], 0.0, 300.0, 1e-4),
+    "a tie in the middle": ([0.5, 0.5], [-3.0, 3.0], 0.0, 0.0, 1e-3),
+    "nearly a tie": ([0.25, 0.75], [-3.0, 3.0], 0.1, 1e-4, 1e-3),
+    "three, far to the right": ([0.2, 0.3, 0.5], [-1.0, 0.0, 0.5], 1.0, 5e3, 0.5),
+    "far, and components of different width": ([0.5, 0.5], [0.0, 0.0], (1.0, 1.5), 2e3, 0.5),
+    "far, with means that differ little": ([0.5, 0.5], [0.0, 2e-3], 1.0, 1e3, 1e-3),
+}
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_right_for_ties_duplicates_and_far_points(case, dtype):
+    """Which bug this catches: exp(log term - logsumexp), which loses the logarithm of the number of ties beside a large exponent."""
+    weights, means, std, x, t = case
+    sde, kind = dn.VE(), dict(dtype=dtype)
+    means, x = torch.tensor(means, **kind)[:, None], torch.tensor([[x]], **kind)
+    std = torch.tensor(std, **kind)
+    p = dn.GaussianMixture.isotropic(torch.tensor(weights, **kind), means, std).diffused(sde)
+    variances = (p.mixture.variances.double() + float(sde.std(torch.tensor(t, **kind)).double()) ** 2).expand(len(weights), 1)[:, 0]
+    log_p, score, change = exact(p.mixture.weights, means[:, 0], variances, x)
+    tolerance = 2e-6 if dtype == torch.float32 else 1e-9
+    assert float(p.log_prob(x, t)) == pytest.approx(log_p, rel=tolerance)
+    assert float(p.score(x, t)) == pytest.approx(score, rel=tolerance, abs=tolerance * 1e3)
+    assert float(p.divergence(x, t)) == pytest.approx(change, rel=20 * tolerance)
+
+
+@pytest.mark.parametrize("dtype", KINDS)
+@pytest.mark.parametrize("d", [2, 30, 784])
+def test_products_are_the_pulls(d, dtype):
+    """Which bug this catches: cancellation in |x|^2 - 2 x m + |m|^2, and in the spread, for a data set far from the origin."""
+    rng = np.random.default_rng(d)
+    data = torch.from_numpy(100 + rng.standard_normal((40, d))).to(dtype)
+    data[1] = data[0]
+    x = torch.cat([data[:5] + 0.02 * torch.from_numpy(rng.standard_normal((5, d))).to(dtype), 3 * data[5:8]])
+    for t in (1e-5, 1e-3, 0.5):
+        fast = dn.GaussianMixture.empirical(data).diffused(dn.VE())
+        slow = dn.GaussianMixture.isotropic(fast.mixture.weights, data, torch.zeros(40, dtype=dtype)).diffused(dn.VE())
+        assert len(fast.mixture.variances) == 1 and len(slow.mixture.variances) == 40
+        rtol = 1e-6 if dtype == torch.float32 else 1e-9
+        for name in ("log_prob", "score", "divergence"):
+            a, b = getattr(fast, name)(x, t), getattr(slow, name)(x, t)
+            torch.testing.assert_close(a, b, rtol=rtol, atol=rtol * float(b.abs().max()))
+
+
+def test_shares_sum_to_one_and_keep_weights_beside_large_exponents():
+    for dtype in KINDS:
+        exponent, weights = torch.full((1, 3), -3e15, dtype=dtype), torch.tensor([0.7, 0.2, 0.1], dtype=dtype)
+        share, total = shares(exponent, weights.log())
+        torch.testing.assert_close(share[0], weights)
+        assert float(total) == float(exponent[0, 0])
+    share, total = shares(torch.tensor([[0.0, 1.0]], dtype=torch.float64), torch.tensor([0.0, -2.0], dtype=torch.float64))
+    torch.testing.assert_close(total, torch.log(1 + torch.exp(torch.tensor([-1.0], dtype=torch.float64))))
+    torch.testing.assert_close(share[:, 1], torch.sigmoid(torch.tensor([-1.0], dtype=torch.float64)))
+
+
+def test_weights_rounded_to_float32_are_weights():
+    means = torch.zeros(3, 1, dtype=torch.float64)
+    mixture = dn.GaussianMixture.isotropic(np.array([0.1, 0.2, 0.7], dtype=np.float32), means, 1.0)
+    assert float(mixture.weights.sum()) == pytest.approx(1, abs=1e-15)
+    with pytest.raises(ValueError, match=r"^weights: got 1\.00001; allowed: weights whose sum is one to 1e-6"):
+        dn.GaussianMixture.isotropic([0.1, 0.2, 0.70001], means, 1.0)
+    assert len(dn.GaussianMixture.empirical(torch.zeros(300_000, 1, dtype=torch.float32)).weights) == 300_000
