@@ -100,5 +100,6 @@ class RandomFeatures:
     def _values(self, x, t):
         """The ReLU is homogeneous, so that 1/sqrt(m) goes into the small factors; no step needs a second array of this size."""
         small = 1 / math.sqrt(self.width)
-        bias = (_embedding(t, self.T, self.U.shape[1]) @ self.U.mT * small).expand(*x.shape[:-1], self.width).reshape(-1, self.width)
+        bias = _embedding(t, self.T, self.U.shape[1]) @ self.U.mT * small
+        bias = bias.expand(*x.shape[:-1], self.width).reshape(-1, self.width)
         return torch.addmm(bias, x.reshape(-1, self.d), self.W.mT * small).relu_().view(*x.shape[:-1], self.width)

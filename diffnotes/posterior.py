@@ -20,7 +20,8 @@ def shares(exponent: Tensor, log_weight: Tensor) -> tuple[Tensor, Tensor]:
     """
     top = exponent.amax(-1, keepdim=True)
     terms = exponent - top + log_weight
-    return terms.softmax(-1), torch.logsumexp(terms, -1) + top[..., 0]
+    share = terms.softmax(-1)
+    return share, top[..., 0] + terms.amax(-1) - share.amax(-1).log()  # one exponential for each term, not two
 
 
 class Pulls:

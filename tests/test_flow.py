@@ -52,6 +52,18 @@ def test_inner_weights_are_uniform_on_the_l1_sphere():
     assert float((phi.W > 0).double().mean()) == pytest.approx(0.5, abs=0.015)
 
 
+def test_score_in_blocks_is_the_product_with_the_features(monkeypatch):
+    phi, rng = features(6, 2), np.random.default_rng(0)
+    theta, x = dn.normal(rng, (3, 2, 6)), dn.normal(rng, (11, 2))
+    for t in (0.5, torch.linspace(0.1, 2.0, 11, dtype=torch.float64)):
+        whole = phi(x, t) @ theta.mT
+        monkeypatch.setattr("diffnotes.features._ENTRIES", 4 * 6)
+        torch.testing.assert_close(phi.score(theta)(x, t), whole)
+        torch.testing.assert_close(phi.score(theta[0])(x, t), whole[0])
+        batched = x.expand(3, 11, 2)
+        torch.testing.assert_close(phi.score(theta)(batched, 0.5), phi(x, 0.5) @ theta.mT)
+
+
 def test_embedding_is_bounded_and_starts_with_one():
     e = dn.cosine_embedding(torch.linspace(0, 5, 50, dtype=torch.float64), 5.0, 4)
     assert e.abs().max() <= 1 and torch.equal(e[:, 0], torch.ones(50, dtype=torch.float64))
@@ -236,6 +248,12 @@ def test_single_precision_gives_the_same_minimum(m):
         least[dtype] = float(flow.minimum())
         assert float(flow.statistics.loss(flow.minimiser())) == pytest.approx(least[dtype], abs=2e-5)  # S is 0.84, its rounding 1e-7, summed over m
     assert least[torch.float32] == pytest.approx(least[torch.float64], rel=0.1, abs=2e-5)
+
+
+def test_weights_of_a_quadrature_are_not_negative():
+    nodes = dn.Nodes(NODES.x, NODES.t, -NODES.weight, NODES.score)
+    with pytest.raises(ValueError, match=r"^nodes\.weight: got .*; allowed: weights >= 0"):
+        dn.statistics(features(3), nodes)
 
 
 def test_statistics_do_not_change_and_take_any_features():

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from scipy.linalg import solve_banded
 
 import diffnotes as dn
 from diffnotes import fokker_planck
@@ -15,15 +14,31 @@ def gaussian(x, mean, std):
     return torch.distributions.Normal(torch.tensor(mean, dtype=F64), std).log_prob(x).exp()
 
 
-def test_tridiagonal_solver_matches_scipy():
+@pytest.mark.parametrize("with_scipy", [True, False])
+def test_tridiagonal_solver_matches_dense_matrices(with_scipy, monkeypatch):
+    """Each column is a system of its own, by LAPACK and, on other devices or without scipy, by cyclic reduction."""
+    if not with_scipy:
+        monkeypatch.setattr(fokker_planck, "_lapack", lambda like: None)
     rng = np.random.default_rng(0)
     for n in (1, 2, 3, 7, 8, 33):
-        lower, upper = -rng.random(n - 1), -rng.random(n - 1)
-        diagonal, right = 2.5 + rng.random(n), rng.random((n, 2))
-        banded = np.zeros((3, n))
-        banded[0, 1:], banded[1], banded[2, :-1] = upper, diagonal, lower
-        a, d, c, b = (torch.from_numpy(v) for v in (lower[:, None].repeat(2, 1), diagonal[:, None].repeat(2, 1), upper[:, None].repeat(2, 1), right))
-        assert fokker_planck._solve_tridiagonal(a, d, c, b).numpy() == pytest.approx(solve_banded((1, 1), banded, right), rel=1e-11)
+        lower, upper = -rng.random((n - 1, 3)), -rng.random((n - 1, 3))
+        diagonal, right = 2.5 + rng.random((n, 3)), rng.random((n, 3))
+        exact = [np.linalg.solve(np.diag(diagonal[:, k]) + np.diag(lower[:, k], -1) + np.diag(upper[:, k], 1), right[:, k]) for k in range(3)]
+        for dtype, rel in ((F64, 1e-11), (torch.float32, 1e-5)):
+            system = (torch.from_numpy(v).to(dtype) for v in (lower, diagonal, upper, right))
+            solution = fokker_planck._solve_tridiagonal(*system)
+            assert solution.dtype == dtype and solution.numpy() == pytest.approx(np.stack(exact, 1), rel=rel)
+
+
+def test_fluxes_keep_their_sign_at_any_drift():
+    """Which bug this catches: B(-z) = B(z) + z for a large negative z, a difference of large numbers, which may come out negative."""
+    x = torch.linspace(-5, 5, 101, dtype=F64)
+    begin = gaussian(x, 0.0, 1.0)[:, None]
+    for drift in (1e-9, 40.0, 1e4, -1e4, 1e9, -1e9):
+        after = fokker_planck._implicit_step(begin, torch.full((100, 1), drift, dtype=F64), torch.tensor(1e-3, dtype=F64), x, dn.cell_widths(x), 0.1)
+        assert (after >= 0).all() and float((after[:, 0] * dn.cell_widths(x)).sum()) == pytest.approx(1.0, abs=1e-6)
+        torch.testing.assert_close(after.flip(0), fokker_planck._implicit_step(
+            begin.flip(0), torch.full((100, 1), -drift, dtype=F64), torch.tensor(1e-3, dtype=F64), x, dn.cell_widths(x), 0.1), rtol=1e-6, atol=1e-12)
 
 
 def test_bernoulli_function_near_zero_and_beyond():

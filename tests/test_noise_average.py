@@ -112,3 +112,32 @@ def test_names_the_bad_argument(change, name):
     arguments = dict(features=features(0), p=mixture("data", 0).diffused(SDE), t=0.3, terms=20) | change
     with pytest.raises(ValueError, match=f"^{name}: got"):
         dn.denoising_statistics(**arguments)
+
+
+def test_blocks_of_data_change_nothing(monkeypatch):
+    """Horner's rule runs over the terms of one block of the data at a time."""
+    p = dn.GaussianMixture.empirical(dn.normal(np.random.default_rng(0), (7, 2))).diffused(SDE)
+    whole = dn.denoising_statistics(features(0), p, 0.3)
+    monkeypatch.setattr("diffnotes.noise_average._ENTRIES", 2 * 20 * 5)
+    torch.testing.assert_close(dn.denoising_statistics(features(0), p, 0.3).B, whole.B)
+
+
+@pytest.mark.parametrize("terms", [2, 3, 7])
+def test_horners_rule_is_the_sum_of_powers(terms):
+    """The series itself, with coefficients from Gauss-Hermite quadrature of E relu(b (u + z)) He_k(z) / sqrt(k!)."""
+    p = dn.GaussianMixture.empirical(dn.normal(np.random.default_rng(1), (3, 2))).diffused(SDE)
+    f, t = features(2), 0.4
+    z = torch.linspace(-9, 9, 200_001, dtype=F64)
+    weight = torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) * (z[1] - z[0])
+    size = torch.linalg.vector_norm(f.W, dim=1)
+    b, g = SDE.std(t) * size, (f.W / size[:, None]) @ (f.W / size[:, None]).mT
+    expected = torch.zeros(5, 5, dtype=F64)
+    for x in p.mixture.means:
+        active = torch.relu(SDE.scale(t) * f.W @ x + f.bias(t) + b * z[:, None])
+        for k in range(terms):
+            he = torch.from_numpy(np.polynomial.hermite_e.hermeval(z.numpy(), [0.0] * k + [1.0])) / math.sqrt(math.factorial(k))
+            alpha = ((weight * he)[:, None] * active).sum(0)
+            expected += g**k * alpha[:, None] * alpha / 3 * SDE.std(t) ** 2 / 5
+    B = dn.denoising_statistics(f, p, t, terms=terms).B
+    off = ~torch.eye(5, dtype=torch.bool)
+    torch.testing.assert_close(B[off], expected[off], rtol=1e-7, atol=1e-9)

@@ -13,9 +13,10 @@ from sphinx.util.docutils import SphinxDirective
 
 import diffnotes
 
-MODULES = ("sde", "mixtures", "posterior", "quadrature", "features", "flow", "noise_average", "scores", "fokker_planck", "samplers", "likelihood", "density", "bounds",
-           "certificates", "nets", "unet", "training", "losses", "data", "clusters", "sweeps", "intervals", "rng", "chapter", "claims",
-           "records", "plots")
+MODULES = (
+    "sde", "mixtures", "posterior", "quadrature", "features", "flow", "noise_average", "scores", "fokker_planck", "samplers",
+    "likelihood", "density", "bounds", "certificates", "nets", "unet", "training", "losses", "data", "clusters", "sweeps",
+    "intervals", "rng", "chapter", "claims", "records", "plots")
 TOKEN = re.compile(r"``(.+?)``|:math:`(.+?)`", re.S)
 HEADING = re.compile(r"^(Args|Attributes|Returns|Raises|Source):\s*(.*)$")
 
