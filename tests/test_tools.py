@@ -43,7 +43,32 @@ def test_the_environments_are_made_from_the_package_s_own_bounds():
         elsewhere.requirements("oldest")
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.stem)
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
+# The first major version on Node 24, for a composite action the first that calls only such: Node 20 was removed in September 2026.
+LEAST = {"actions/checkout": 5, "actions/setup-python": 6, "actions/upload-artifact": 6, "actions/upload-pages-artifact": 5,
+         "actions/deploy-pages": 5}
+PINNED = re.compile(r"([\w./-]+)@[0-9a-f]{40} # v(\d+)\.\d+\.\d+")
+
+
+def dead(workflow: str) -> list[str]:
+    """What follows ``uses:`` in a workflow and is not pinned with its version, not known here, or too old to run."""
+    uses = [line.partition("uses:")[2].strip() for line in workflow.splitlines() if re.match(r"\s*(- )?uses:", line)]
+    pins = [(use, PINNED.fullmatch(use)) for use in uses]
+    return [use for use, pin in pins if not pin or int(pin[2]) < LEAST.get(pin[1], sys.maxsize)]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_workflows_use_actions_that_still_run(path):
+    assert dead(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("use", ["actions/checkout@v7", f"actions/checkout@{'0' * 40}", f"actions/checkout@{'0' * 40} # v4.2.0",
+                                 f"actions/upload-pages-artifact@{'0' * 40} # v4.0.0", f"somebody/else@{'0' * 40} # v9.0.0"])
+def test_actions_that_are_not_pinned_not_known_or_too_old_are_refused(use):
+    assert dead(f"    steps:\n      - uses: {use}\n") == dead(f"      - id: x\n        uses: {use}") == [use]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_workflows_are_pinned_and_may_only_read(path):
     """Every action by the hash of a commit, nothing written but by the job that publishes, no job without a limit of time."""
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
