@@ -3,14 +3,29 @@
 PYTHON ?= python3
 VENV = .venv
 RUN = $(VENV)/bin/python
+# What these name belongs to another Python, or would be found in the place of the pinned packages.
+unexport PYTHONHOME PYTHONPATH
+ALONE = PYTHONHOME= PYTHONPATH=
+# The pinned packages have wheels up to 3.14.
+FIT = import sys; sys.exit(not (3, 11, 5) <= sys.version_info[:3] < (3, 15))
+HERE = import sys; print(sys.prefix, *sys.version_info[:2])
+NEEDED = $(PYTHON) does not fit: Python 3.11.5 or later (up to 3.14) is needed, with its module venv; name one: make PYTHON=python3.12
+usable = $(shell $(ALONE) $(RUN) -c '$(FIT)' 2>/dev/null && $(ALONE) $(RUN) -m pip --version 2>/dev/null)
+fits = $(shell $(ALONE) "$(PYTHON)" -c 'import ensurepip, venv; $(FIT)' 2>/dev/null && echo yes)
 
 .PHONY: book test times store chapter benchmark clean
 
+# The stamp says where and with which Python the environment was made; when that is no longer so, it is made again.
+ifneq "$(shell $(ALONE) $(RUN) -c '$(HERE)' 2>/dev/null || echo none)" "$(shell cat $(VENV)/installed 2>/dev/null)"
+.PHONY: $(VENV)/installed
+endif
+
+# An environment that can be used is kept, with what has been installed in it.
 $(VENV)/installed: requirements.txt pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+	$(if $(usable),,$(if $(fits),"$(PYTHON)" -m venv --clear $(VENV),$(error $(NEEDED))))
 	$(RUN) -m pip install -q --disable-pip-version-check -r requirements.txt
 	$(RUN) -m pip install -q --disable-pip-version-check --no-deps -e .
-	touch $@
+	$(RUN) -c '$(HERE)' >$@
 
 book: $(VENV)/installed
 	$(RUN) -m tools.build
