@@ -21,7 +21,7 @@ if sys.argv[1:3] != ["-m", "venv"]:
     os.execv(REAL, [REAL, *sys.argv[1:]])
 subprocess.run([REAL, *sys.argv[1:3], "--without-pip", *sys.argv[3:]], check=True)
 pip = pathlib.Path(sys.argv[-1], "lib", "python%d.%d" % sys.version_info[:2], "site-packages", "pip")
-pip.mkdir()
+pip.mkdir(exist_ok=True)
 (pip / "__main__.py").write_text('import os, sys; print("pip 1"); sys.exit("install" in sys.argv and os.environ.get("NO_NETWORK"))')
 """
 # Python as it is but for its version; without ensurepip, as Debian has it; one that does not start.

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import test_claims_and_chapters as rules
 import yaml
 
 from diffnotes.claims import stored
-from tools import elsewhere
+from tools import checkout, elsewhere, mutants
 from tools.chapter import chapter
 from tools.store import store
 
@@ -41,6 +43,42 @@ def test_the_environments_are_made_from_the_package_s_own_bounds():
     assert "torch==2.10" in lowest and "torch" in newest and len(lowest) == len(newest)
     with pytest.raises(ValueError, match=r"^environment: got 'oldest'; allowed: "):
         elsewhere.requirements("oldest")
+
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="no git found")
+
+
+def repository(folder):
+    """A repository with one commit in a folder."""
+    git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run([*git[:3], "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "first"], check=True)
+
+
+@needs_git
+def test_a_clone_names_its_commit(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkout, "ROOT", tmp_path)
+    repository(tmp_path)
+    assert re.fullmatch("[0-9a-f]{40}", checkout.commit())
+    assert (checkout.clone(tmp_path / "copy") / ".git").is_dir()
+
+
+@pytest.mark.parametrize("kind", ["a zip", pytest.param("a zip inside a repository", marks=needs_git), "no commit", "no git"])
+def test_without_git_the_commit_is_unknown_and_what_needs_it_ends_in_one_line(tmp_path, monkeypatch, kind):
+    root = tmp_path / "project"
+    root.mkdir()
+    monkeypatch.setattr(checkout, "ROOT", root)
+    monkeypatch.setattr(elsewhere, "environment", lambda name: pytest.fail("gigabytes are installed before it is seen that git is missing"))
+    if kind == "a zip inside a repository":
+        repository(tmp_path)
+    elif kind != "a zip":
+        (root / ".git").mkdir()
+    if kind == "no git":
+        monkeypatch.setenv("PATH", "")
+    assert checkout.commit() == "unknown"
+    for main in (lambda: elsewhere.main("lowest", []), lambda: mutants.main([])):
+        with pytest.raises(SystemExit, match=r"^this works on the last commit: it needs git, and a clone of the repository$"):
+            main()
 
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))

@@ -20,6 +20,7 @@ import yaml
 import diffnotes
 from diffnotes.claims import stored
 from tools.build import ROOT
+from tools.checkout import clone
 from tools.setting import ci
 
 RUNNER = ["nbclient", "nbformat", "ipykernel"]
@@ -59,8 +60,7 @@ def environment(name: str) -> Path:
 
 def repository(folder: Path) -> dict:
     """Variables under which git takes a copy of this checkout, with its version's tag, for the project's address."""
-    copy = folder / "repository"
-    subprocess.run(["git", "clone", "-q", "--bare", ROOT, copy], check=True)
+    copy = clone(folder / "repository", "--bare")
     subprocess.run(["git", "-C", copy, "tag", "-f", f"v{diffnotes.__version__}"], check=True, capture_output=True)
     address = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
     return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{copy}.insteadOf", "GIT_CONFIG_VALUE_0": address}
@@ -78,9 +78,10 @@ def run(python: Path, chapter: Path, folder: Path, extra: dict) -> tuple[dict, f
 
 
 def main(name: str, chapters: list[Path]) -> int:
-    python, different = environment(name), 0
+    different = 0
     with tempfile.TemporaryDirectory() as place:
         extra = {} if name == "here" else repository(Path(place))
+        python = environment(name)
         for chapter in chapters or sorted((ROOT / "book").glob("*.ipynb")):
             folder = Path(place) / chapter.stem
             folder.mkdir()

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from tools.build import ROOT
+from tools.checkout import NEEDED, clone, commit
 from tools.files import change
 
 TESTS = {"sde": ["test_sde"], "density": ["test_density"], "flow": ["test_flow"],
@@ -40,8 +41,7 @@ exclude-operators = ['^(?!core/({operators})$)']
 def mutate(module: str) -> dict:
     """Counts and survivors of one module, from a copy of the last commit."""
     with tempfile.TemporaryDirectory() as name:
-        copy, session = Path(name) / "copy", Path(name) / "session.sqlite"
-        subprocess.run(["git", "clone", "-q", ROOT, copy], check=True)
+        copy, session = clone(Path(name) / "copy"), Path(name) / "session.sqlite"
         tests = [f"tests/{test}.py" for test in TESTS[module]]
         command = shlex.join([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests])
         config = copy / "mutants.toml"
@@ -79,11 +79,12 @@ def changed(diff: str) -> list[str]:
 def main(modules: list[str]) -> None:
     for unknown in set(modules) - set(TESTS):
         raise SystemExit(f"module: got {unknown!r}; allowed: {', '.join(TESTS)}")
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], check=True, text=True, stdout=subprocess.PIPE)
+    if (last := commit().partition("-")[0]) == "unknown":
+        raise SystemExit(NEEDED)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = {pool.submit(mutate, module): module for module in modules or TESTS}
         for job in as_completed(jobs):
-            record(jobs[job], dict(date=datetime.date.today().isoformat(), commit=commit.stdout.strip(), **job.result()))
+            record(jobs[job], dict(date=datetime.date.today().isoformat(), commit=last, **job.result()))
 
 
 def record(module: str, found: dict) -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from tools.build import ROOT
 from tools.check import CHECKED
+from tools.checkout import commit
 from tools.files import change
-from tools.record import commit, execute, verdicts_of
+from tools.record import execute, verdicts_of
 from tools.timing import machine
 
 

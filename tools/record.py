@@ -21,6 +21,7 @@ import torch
 
 from diffnotes import claims, records
 from tools.build import ROOT
+from tools.checkout import commit
 from tools.files import write
 from tools.setting import ci
 
@@ -58,12 +59,6 @@ def record(notebook: Path) -> Path:
     }
     target = ROOT / "diffnotes" / "records" / f"{notebook.stem}.json"
     return write(target, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-
-
-def commit() -> str:
-    """The commit of this checkout, marked if there are changes on top of it."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def execute(notebook: Path, copy: Path, environment: dict) -> None:
