@@ -132,7 +132,7 @@ class TestChapter:
     def test_starts_with_the_same_setup(self, path):
         version, address = dn.__version__, yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
         setup = source(cells(path, "code")[0])
-        assert setup.splitlines()[:6] == source(cells(CHAPTERS[0], "code")[0]).splitlines()[:6]
+        assert setup.splitlines()[:9] == source(cells(CHAPTERS[0], "code")[0]).splitlines()[:9]
         assert f'--no-deps "diffnotes @ git+{address}@v{version}"' in setup
 
     def test_figures_have_alt_text_and_caption(self, path):
