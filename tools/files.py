@@ -1,16 +1,14 @@
-"""Writing files so that nobody ever finds half of one."""
+"""Texts and JSON in files that nobody ever finds half of."""
 
 import json
-import os
 from pathlib import Path
+
+from diffnotes import files
 
 
 def write(path: Path, text: str) -> Path:
     """Put a text into a file in one rename; the folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    return temporary.replace(path)
+    return files.write(path, text.encode())
 
 
 def change(path: Path, how, otherwise=None) -> None:
