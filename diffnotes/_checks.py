@@ -23,11 +23,13 @@ def fail(name: str, given, allowed: str) -> NoReturn:
 def number(name: str, value, low: float = -math.inf, high: float = math.inf, *, open_low=False, open_high=False) -> float:
     """A finite real number in an interval, closed at each end unless told otherwise."""
     allowed = f"a finite number in {'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
-    if isinstance(value, Tensor) and value.ndim == 0 and value.device.type != "meta":
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-        fail(name, repr(value), allowed)
-    value = float(value)
+    given = value = _scalar(value)
+    try:
+        value = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
+    except OverflowError:  # an int that no float holds
+        value = math.inf
+    if not math.isfinite(value):
+        fail(name, repr(given), allowed)
     if value < low or value > high or (open_low and value == low) or (open_high and value == high):
         fail(name, value, allowed)
     return value
@@ -35,6 +37,7 @@ def number(name: str, value, low: float = -math.inf, high: float = math.inf, *, 
 
 def integer(name: str, value, low: int = 1) -> int:
     """An integer of at least ``low``."""
+    value = _scalar(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
         fail(name, repr(value), f"an integer of at least {low}")
     return int(value)
@@ -58,7 +61,9 @@ def sequence(name: str, value) -> list:
     """The entries of a list, tuple, array or tensor, not of a string; numbers become Python's."""
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
         fail(name, type(value).__name__, "a list")
-    return with_values(name, value).tolist() if isinstance(value, Tensor) else list(value)
+    if isinstance(value, Tensor):
+        with_values(name, value)
+    return value.tolist() if isinstance(value, Tensor | np.ndarray) else list(value)
 
 
 def generator(name: str, value):
@@ -81,19 +86,17 @@ def tensor(name: str, value, shape: tuple | None = None, like: Tensor | None = N
 
     With ``finite=False`` it may have any entries.
 
-    Numbers, lists and NumPy arrays become tensors with the dtype and device of ``like``
-    (float64 on the CPU without it).  ``shape`` holds an int for a fixed size, a string for a
-    free one, and may start with ``...`` for any number of batch dimensions.
+    Numbers, lists and whatever NumPy takes as an array of real numbers become tensors of their own with the dtype and device
+    of ``like`` (float64 on the CPU without it); so does a list of tensors, which stays on its device.  ``shape`` holds an int for
+    a fixed size, a string for a free one, and may start with ``...`` for any number of batch dimensions.
     """
     if not isinstance(value, Tensor):
-        kind = dict(dtype=torch.float64) if like is None else dict(dtype=like.dtype, device=like.device)
+        given = type(value).__name__
+        dtype, device = (torch.float64, "cpu") if like is None else (like.dtype, like.device)
         try:
-            array = np.asarray(value)
-            if array.dtype.kind not in "fiu":
-                raise TypeError
-            value = torch.as_tensor(array, **kind)
-        except (TypeError, ValueError):
-            fail(name, type(value).__name__, "a tensor, array, list or number with real entries")
+            value = _stacked(value, dtype) if _of_tensors(value) else _real(value).to(dtype=dtype, device=device)
+        except Exception:  # an object's conversion may raise anything
+            fail(name, given, "a tensor, array, list or number with real entries")
     if value.dtype not in (torch.float32, torch.float64):
         fail(name, f"dtype {value.dtype}", "dtype torch.float32 or torch.float64")
     if like is not None and value.dtype != like.dtype:
@@ -153,6 +156,32 @@ def training_times(name: str, value, like: Tensor | None = None) -> Tensor:
     value = tensor(name, value, like=like)
     holds(name, value >= 0, "training times tau >= 0", value)
     return value
+
+
+def _scalar(value):
+    """The entry of an array or tensor without dimensions."""
+    array = isinstance(value, np.ndarray) or (isinstance(value, Tensor) and value.device.type != "meta")
+    return value.item() if array and value.ndim == 0 else value
+
+
+def _of_tensors(value) -> bool:
+    return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(entry, Tensor) for entry in value)
+
+
+def _stacked(value, dtype) -> Tensor:
+    value = torch.stack(list(value))
+    if value.is_complex() or value.dtype == torch.bool:
+        raise TypeError
+    return value.to(dtype)
+
+
+def _real(value) -> Tensor:
+    """A copy in float64, since torch takes only some of NumPy's byte orders, strides and types, and warns of read-only memory."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu" or np.ma.is_masked(value):
+        raise TypeError
+    with np.errstate(over="ignore"):  # a long double beyond float64 is infinite, which the caller refuses
+        return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))
 
 
 def _fits(actual, wanted) -> bool:
