@@ -98,6 +98,8 @@ def kmeans(x: Tensor, k: int, seed: int, *, points: Tensor | None = None, restar
     x = check.with_values("x", check.tensor("x", x, ("n", "d")))
     points = x if points is None else check.with_values("points", check.tensor("points", points, (len(x), "d'")))
     k, restarts, seed = check.integer("k", k), check.integer("restarts", restarts), check.integer("seed", seed, 0)
+    if seed >= 2**32:
+        check.fail("seed", seed, "an integer below 2**32, as scikit-learn takes")
     if k > len(points):
         check.fail("k", k, f"at most {len(points)}, the number of points")
     fitted = KMeans(k, n_init=restarts, random_state=seed).fit(points.detach().cpu().numpy())

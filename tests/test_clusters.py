@@ -91,7 +91,8 @@ def test_draw_takes_members_once(clusters):
 
 @pytest.mark.parametrize(("name", "call"), [
     ("kind", lambda c, x: c.pair("nearest")), ("kind", lambda c, x: c.matching("both", [0, 1])), ("k", lambda c, x: dn.kmeans(x, 211, 0)),
-    ("k", lambda c, x: dn.kmeans(x, 0, 0)), ("seed", lambda c, x: dn.kmeans(x, 2, -1)), ("x", lambda c, x: dn.kmeans(x[:, 0], 2, 0)),
+    ("k", lambda c, x: dn.kmeans(x, 0, 0)), ("seed", lambda c, x: dn.kmeans(x, 2, -1)), ("seed", lambda c, x: dn.kmeans(x, 2, 2**32)),
+    ("x", lambda c, x: dn.kmeans(x[:, 0], 2, 0)),
     ("points", lambda c, x: dn.kmeans(x, 2, 0, points=x[1:])), ("restarts", lambda c, x: dn.kmeans(x, 2, 0, restarts=0)),
     ("components", lambda c, x: dn.principal_components(x, 0)), ("x", lambda c, x: dn.principal_components(x * torch.nan, 2))])
 def test_bad_input(clusters, blobs, name, call):
