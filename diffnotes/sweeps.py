@@ -1,11 +1,11 @@
 """One function over many configurations, on any executor, with progress and a cache that survives being killed."""
 
 import hashlib
-import inspect
 import io
 import json
-import os
-from concurrent.futures import Executor, as_completed
+import warnings
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ import torch
 from tqdm import tqdm
 
 from . import _checks as check
+from . import files
+from .fingerprints import fingerprint
 
 
 def sweep(function, configurations, *, executor: Executor | None = None, cache=None, progress: bool = True) -> list:
@@ -22,30 +24,32 @@ def sweep(function, configurations, *, executor: Executor | None = None, cache=N
         function: called with the entries of a configuration as keywords.  For a process pool or a cluster it must be
             importable there, that is, defined in a module.
         configurations: dicts of JSON values (numbers, strings, booleans, None, lists and dicts of these).
-        executor: any ``concurrent.futures.Executor``: a thread or process pool, or ``Client.get_executor()`` of Dask.
-            None runs here, one after the other.
+        executor: any ``concurrent.futures.Executor``: a thread pool, a process pool whose processes are spawned, or
+            ``Client.get_executor()`` of Dask.  None runs here, one after the other.
         cache: a folder for results; each is written in one rename as soon as it is there.  A sweep that was killed goes on
-            where it stopped.  Results are found again by the function's source and the configuration: after a change in
-            what the function *calls*, take another folder.  The function must then be a plain one (no method, closure or
-            partial: what varies belongs into the configurations), and results tensors, numbers, strings, None, and lists,
-            tuples and dicts of these.
+            where it stopped.  Results are found again by the configuration and by what decides the function's results: its
+            code, its defaults, the values, functions and classes that it reads, and the versions of installed packages.
+            A function for which this cannot be known is refused: a method, closure or partial (what varies belongs into the
+            configurations), or one that reads an open file or a random generator.  Files that it opens are not seen: after
+            a change in them take another folder.  Results must be tensors, numbers, strings, None, and lists, tuples and
+            dicts of these.
         progress: show a bar (environment variable TQDM_DISABLE=1 hides all bars).
 
     The first exception is raised after the running calls end; what was finished stays in the cache.
     """
     check.function("function", function)
     configurations = check.sequence("configurations", configurations)
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        check.fail("executor", type(executor).__name__, "a concurrent.futures.Executor, or None")
-    if cache is not None and not isinstance(cache, (str, os.PathLike)):
-        check.fail("cache", type(cache).__name__, "the path of a folder, or None")
-    if cache is not None and (not inspect.isfunction(function) or function.__closure__):
-        check.fail("function", type(function).__name__, "with a cache: a function that is no method, closure or partial")
-    keys = [_key(function, c) for c in configurations]
+    if executor is not None:
+        _check_executor(executor)
+    keys = [_text(configuration) for configuration in configurations]
     if len(set(keys)) < len(keys):
         twice = next(c for i, c in enumerate(configurations) if keys[i] in keys[:i])
         check.fail("configurations", f"{twice} twice", "different configurations")
-    paths: list = [None] * len(keys) if cache is None else [Path(cache) / f"{key}.pt" for key in keys]
+    paths: list = [None] * len(keys)
+    if cache is not None:
+        known, folder = fingerprint(function), _folder(cache)
+        function = partial(_checked, function, known)
+        paths = [folder / f"{hashlib.sha256(f'{known} {key}'.encode()).hexdigest()[:24]}.pt" for key in keys]
     results: list = [_load(path) for path in paths]
     missing = [i for i, result in enumerate(results) if result is None]
     hidden = {} if progress else {"disable": True}  # disable=False would override the environment variable
@@ -82,18 +86,44 @@ def _run(function, configurations, missing, executor):
             future.cancel()
 
 
-def _key(function, configuration) -> str:
+def _checked(function, known: str, /, **configuration):
+    """A result of the very function whose fingerprint is known: a worker may have imported it before it was changed."""
+    if fingerprint(function) != known:
+        check.fail("function", f"{function.__name__}, which is another one (code, defaults, or what it reads) where it runs",
+                   "with a cache: the same function everywhere; start the executor anew after a change")
+    result = function(**configuration)
+    if fingerprint(function) != known:
+        check.fail("function", f"{function.__name__}, which changes what it reads", "with a cache: a function that does not")
+    return result
+
+
+def _check_executor(executor) -> None:
+    if not callable(getattr(executor, "submit", None)):
+        check.fail("executor", type(executor).__name__, "a concurrent.futures.Executor, or None")
+    context, threads = executor._mp_context if isinstance(executor, ProcessPoolExecutor) else None, torch.get_num_threads()
+    if context and context.get_start_method() == "fork" and threads > 1:
+        check.fail("executor", f"a process pool that forks a process with {threads} torch threads, which can hang for ever",
+                   'ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")), or torch.set_num_threads(1) before')
+
+
+def _folder(cache) -> Path:
+    folder = files.folder("cache", cache)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        check.fail("cache", error, "a folder, or a path where one can be made")
+    return folder
+
+
+def _text(configuration) -> str:
+    """A configuration as JSON; what JSON changes, such as a tuple or a number as a key, as Python too."""
     if not isinstance(configuration, dict) or not all(isinstance(name, str) for name in configuration):
         check.fail("configurations", repr(configuration), "dicts with the function's keywords")
     try:
         text = json.dumps(configuration, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError):
         check.fail("configurations", repr(configuration), "JSON values: finite numbers, strings, booleans, None, lists, dicts")
-    try:
-        source = inspect.getsource(function)
-    except (OSError, TypeError):  # built in, or a callable object
-        source = getattr(function, "__qualname__", type(function).__qualname__)
-    return hashlib.sha256(f"{source}\n{text}".encode()).hexdigest()[:24]
+    return text if json.loads(text) == configuration else f"{text} {configuration!r}"
 
 
 def _load(path: Path | None) -> tuple | None:
@@ -126,7 +156,7 @@ def _save(path: Path, value) -> None:
     except Exception:
         check.fail("function", f"a result of type {type(value).__name__}",
                    "with a cache: tensors, numbers, strings, None, and lists, tuples and dicts of these")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_bytes(buffer.getvalue())
-    temporary.replace(path)
+    try:
+        files.write(path, buffer.getvalue())
+    except OSError as error:
+        warnings.warn(f"cache: results are not kept ({error.strerror}): give a folder that can be written", stacklevel=3)

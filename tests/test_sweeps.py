@@ -1,9 +1,13 @@
 """Sweeps: order, executors, the cache, and what a killed run leaves behind."""
 
+import errno
+import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 import time
+import zipfile
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -29,7 +33,11 @@ def measure(n, seed):
     return {"value": torch.tensor([n + seed / 10]), "label": f"{n}-{seed}"}
 
 
-@pytest.mark.parametrize("pool", [None, ThreadPoolExecutor, ProcessPoolExecutor])
+def spawned(processes):
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+
+
+@pytest.mark.parametrize("pool", [None, ThreadPoolExecutor, spawned])
 def test_results_come_in_the_order_of_the_configurations(pool):
     executor = pool and pool(2)
     results = dn.sweep(measure, CASES, executor=executor, progress=False)
@@ -125,6 +133,84 @@ print(dn.sweep(slow, [{"n": n} for n in range(5)], cache=sys.argv[1], progress=F
 """
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_fork_that_can_hang_is_refused(monkeypatch, method, threads):
+    """A forked process waits for ever for the threads of its parent's torch."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:
+        if method == "fork" and threads == 2:
+            with pytest.raises(ValueError, match=r"^executor: got .* forks .*; allowed: .*spawn"):
+                dn.sweep(measure, CASES, executor=pool, progress=False)
+        else:
+            assert dn.sweep(measure, [], executor=pool, progress=False) == []
+
+
+def test_workers_with_another_function_are_found_out(tmp_path, monkeypatch):
+    """They imported the module before it was changed here."""
+    with spawned(1) as pool:
+        dn.sweep(measure, CASES[:1], executor=pool, cache=tmp_path, progress=False)
+        monkeypatch.setattr(sys.modules[__name__], "measure", changed(measure))
+        with pytest.raises(ValueError, match=r"^function: got measure, which is another one"):
+            dn.sweep(measure, CASES[:1], executor=pool, cache=tmp_path, progress=False)
+
+
+def changed(function):
+    """The same name with other code."""
+    other = type(function)((lambda n, seed: n).__code__, function.__globals__, function.__name__)
+    other.__module__, other.__qualname__ = function.__module__, function.__qualname__
+    return other
+
+
+class Runs:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("archive", [False, True])
+def test_nothing_in_the_cache_is_run(tmp_path, archive):
+    dn.sweep(measure, CASES[:1], cache=tmp_path, progress=False)
+    path, = tmp_path.glob("*.pt")
+    content = pickle.dumps(Runs(tmp_path / "ran"), protocol=2)
+    if archive:
+        with zipfile.ZipFile(path) as old:
+            parts = {name: old.read(name) for name in old.namelist()}
+        with zipfile.ZipFile(path, "w") as new:
+            for name, part in parts.items():
+                new.writestr(name, content if name.endswith("data.pkl") else part)
+    else:
+        path.write_bytes(content)
+    assert dn.sweep(measure, CASES[:1], cache=tmp_path, progress=False)[0]["label"] == "1-0"
+    assert not (tmp_path / "ran").exists() and torch.load(path, weights_only=True)["label"] == "1-0"
+
+
+def test_configurations_that_json_makes_equal_are_told_apart(tmp_path):
+    for value in ([1, 2], (1, 2), {"1": 2}, {1: 2}, 1, 1.0, True, "1"):
+        result, = dn.sweep(lambda n: repr(n), [{"n": value}], cache=tmp_path, progress=False)
+        assert result == repr(value)
+
+
+def test_the_cache_in_the_home_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    dn.sweep(count, [{"n": 1}], cache="~/results", progress=False)
+    assert [path.parent.name for path in tmp_path.rglob("*.pt")] == ["results"]
+
+
+def test_a_full_disk_loses_no_results(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.warns(UserWarning, match="cache: results are not kept"):
+        assert dn.sweep(count, [{"n": 1}, {"n": 2}], cache=tmp_path, progress=False) == [1, 2]
+
+
 def test_a_killed_sweep_goes_on_where_it_stopped(tmp_path):
     script, log = tmp_path / "killed.py", tmp_path / "log"
     script.write_text(KILLED)
@@ -153,6 +239,7 @@ def test_progress_is_shown_and_can_be_hidden():
     (lambda: dn.sweep("measure", CASES), "function"), (lambda: dn.sweep(measure, [1]), "configurations"),
     (lambda: dn.sweep(measure, [{"n": object()}]), "configurations"), (lambda: dn.sweep(measure, [{"n": float("nan")}]), "configurations"),
     (lambda: dn.sweep(measure, CASES + CASES[:1]), "configurations"),
+    (lambda: dn.sweep(measure, CASES, cache=__file__), "cache"), (lambda: dn.sweep(measure, CASES, cache=3), "cache"),
 ])
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):

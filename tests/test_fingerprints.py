@@ -1,0 +1,202 @@
+"""A cache never gives another function's results: what decides them is in the key, or the function is refused."""
+
+import functools
+import os
+import subprocess
+import sys
+import threading
+import types
+
+import numpy as np
+import pytest
+import torch
+
+import diffnotes as dn
+from diffnotes.fingerprints import fingerprint
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The result of a function of n at 5, with a cache that all calls in a test share."""
+    return lambda function: dn.sweep(function, [{"n": 5}], cache=tmp_path, progress=False)[0]
+
+
+def module(source, name="user_module", **values):
+    """A module as exec makes it: no file has its source."""
+    made = types.ModuleType(name)
+    vars(made).update(values)
+    exec(source, vars(made))
+    return made
+
+
+def test_defaults(run):
+    assert [run(lambda n, k=k: n * k) for k in (2, 3, 4)] == [10, 15, 20]
+    assert [run(lambda n, *, k=k: n * k) for k in (2, 3, 4)] == [10, 15, 20]
+
+
+def test_two_lambdas_on_one_line(run):
+    assert [run(f) for f in (lambda n: n + 1, lambda n: n + 2)] == [6, 7]
+
+
+PAIRS = {
+    "a constant": ("def f(n): return n + 1", "def f(n): return n + 2"), "its type": ("def f(n): return 1", "def f(n): return True"),
+    "an operator": ("def f(n): return n + 2", "def f(n): return n * 2"), "a zero's sign": ("def f(n): return str(0.0)", "def f(n): return str(-0.0)"),
+    "a name": ("def f(n): return n.real", "def f(n): return n.imag"), "a built-in": ("def f(n): return min(n, 2)", "def f(n): return max(n, 2)"),
+    "inside": ("def f(n): return [k * 2 for k in range(n)]", "def f(n): return [k * 3 for k in range(n)]"),
+    "a lambda inside": ("def f(n): return (lambda m: m + 1)(n)", "def f(n): return (lambda m: m + 2)(n)"),
+    "a global": ("K = 2\ndef f(n): return n * K", "K = 3\ndef f(n): return n * K"),
+    "a global inside": ("K = 2\ndef f(n): return [K for _ in range(n)]", "K = 3\ndef f(n): return [K for _ in range(n)]"),
+    "a global in a class": ("K = 2\ndef f(n):\n class C: k = K\n return C.k", "K = 3\ndef f(n):\n class C: k = K\n return C.k"),
+    "a list": ("K = [1, 2]\ndef f(n): return sum(K)", "K = [1, 3]\ndef f(n): return sum(K)"),
+    "a dict": ("K = {'a': {'b': 1}}\ndef f(n): return K['a']['b']", "K = {'a': {'b': 2}}\ndef f(n): return K['a']['b']"),
+    "a set": ("K = {1, 2}\ndef f(n): return sum(K)", "K = {1, 3}\ndef f(n): return sum(K)"),
+    "a tensor": ("K = torch.ones(2)\ndef f(n): return K.sum()", "K = torch.zeros(2)\ndef f(n): return K.sum()"),
+    "its dtype": ("K = torch.ones(2)\ndef f(n): return str(K.dtype)", "K = torch.ones(2).double()\ndef f(n): return str(K.dtype)"),
+    "an array": ("K = np.arange(3)\ndef f(n): return K.sum()", "K = np.arange(4)\ndef f(n): return K.sum()"),
+    "a function it calls": ("def g(n): return n + 1\ndef f(n): return g(n)", "def g(n): return n + 2\ndef f(n): return g(n)"),
+    "further down": ("K = 1\ndef h(n): return n + K\ndef g(n): return h(n)\ndef f(n): return g(n)",
+                     "K = 2\ndef h(n): return n + K\ndef g(n): return h(n)\ndef f(n): return g(n)"),
+    "a function's default": ("def g(n, k=1): return n + k\ndef f(n): return g(n)", "def g(n, k=2): return n + k\ndef f(n): return g(n)"),
+    "a closure it calls": ("def make(k): return lambda n: n + k\ng = make(1)\ndef f(n): return g(n)", "def make(k): return lambda n: n + k\ng = make(2)\ndef f(n): return g(n)"),
+    "a cached function": ("@lru_cache\ndef g(n): return n + 1\ndef f(n): return g(n)", "@lru_cache\ndef g(n): return n + 2\ndef f(n): return g(n)"),
+    "an attribute": ("def f(n): return n + f.k\nf.k = 1", "def f(n): return n + f.k\nf.k = 2"),
+    "recursion": ("def f(n): return f(n - 1) + 1 if n else 0", "def f(n): return f(n - 1) + 2 if n else 0"),
+    "each other": ("def g(n): return f(n - 1)\ndef f(n): return g(n) + 1 if n else 0", "def g(n): return f(n - 1)\ndef f(n): return g(n) + 2 if n else 0"),
+    "a class": ("class C:\n def k(self): return 1\ndef f(n): return C().k()", "class C:\n def k(self): return 2\ndef f(n): return C().k()"),
+    "its attribute": ("class C: k = 1\ndef f(n): return C.k", "class C: k = 2\ndef f(n): return C.k"),
+    "its property": ("class C:\n @property\n def k(self): return 1\ndef f(n): return C().k", "class C:\n @property\n def k(self): return 2\ndef f(n): return C().k"),
+    "its base": ("class B: k = 1\nclass C(B): pass\ndef f(n): return C.k", "class B: k = 2\nclass C(B): pass\ndef f(n): return C.k"),
+    "a network": tuple(f"class N(torch.nn.Module):\n def __init__(self):\n  super().__init__()\n  self.k = {k}\ndef f(n): return N().k" for k in (1, 2)),
+    "a data class": ("@dataclass\nclass C: k: int = 1\ndef f(n): return C().k", "@dataclass\nclass C: k: int = 2\ndef f(n): return C().k"),
+    "an SDE": ("K = dn.OU(1.0)\ndef f(n): return float(K.std(1.0))", "K = dn.OU(2.0)\ndef f(n): return float(K.std(1.0))"),
+    "a mixture": ("K = dn.GaussianMixture.two_modes(1.0)\ndef f(n): return K.score([[0.5]])", "K = dn.GaussianMixture.two_modes(2.0)\ndef f(n): return K.score([[0.5]])"),
+}
+BROUGHT = dict(torch=torch, np=np, dn=dn, lru_cache=functools.lru_cache)
+
+
+@pytest.mark.parametrize("what", PAIRS)
+def test_functions_that_differ_in(what, run):
+    from dataclasses import dataclass
+    functions = [module(source, dataclass=dataclass, **BROUGHT).f for source in PAIRS[what]]
+    expected = [function(5) for function in functions]
+    assert str(expected[0]) != str(expected[1])
+    assert [str(run(function)) for function in functions] == [str(value) for value in expected]
+    again = [module(source, dataclass=dataclass, **BROUGHT).f for source in PAIRS[what]]
+    assert [fingerprint(function) for function in again] == [fingerprint(function) for function in functions]
+
+
+def test_a_global_that_changes_and_a_module_that_is_loaded_again(run):
+    user = module("K = 2\ndef f(n): return n * K")
+    assert run(user.f) == 10
+    user.K = 3
+    assert run(user.f) == 15
+    exec("def f(n): return n - K", vars(user))
+    assert run(user.f) == 2
+
+
+def test_functions_of_the_users_other_modules(run, monkeypatch):
+    helper = module("K = 1\ndef g(n): return n + K", "helper_module")
+    monkeypatch.setitem(sys.modules, "helper_module", helper)
+    user = module("import helper_module\ndef f(n): return helper_module.g(n)")
+    assert run(user.f) == 6
+    helper.K = 2
+    assert run(user.f) == 7
+    with pytest.raises(ValueError, match=r"^function: got f reads helper_module, the module helper_module as a whole; "):
+        run(module("import helper_module\ndef f(n): return getattr(helper_module, 'K')").f)
+
+
+def test_a_module_edited_and_not_loaded_again_keeps_its_own_results(tmp_path, monkeypatch, run):
+    """The key is the code that runs, not the file."""
+    path = tmp_path / "edited_module.py"
+    path.write_text("def f(n): return n + 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import edited_module
+    path.write_text("def f(n): return n + 22\n")
+    assert run(edited_module.f) == 6
+    del sys.modules["edited_module"]
+    import edited_module
+    assert run(edited_module.f) == 27
+
+
+def test_comments_lines_and_places_do_not_count():
+    one, two = (module(source, name).f for source, name in (
+        ("def f(n): return n + 1", "first_module"), ("\n# a comment\ndef f(n):\n    return n + 1  # another", "second_module")))
+    assert fingerprint(one) == fingerprint(two)
+
+
+SCRIPT = """
+import numpy as np, torch, diffnotes as dn
+from numpy import sin
+from torch import zeros
+NAMES, SIZES = {"a", "b", "c", "d"}, frozenset(["x", "y", "z"])
+class C:
+    def g(self): return NAMES
+def f(n):
+    return sin(n) + zeros(1), [k in {"p", "q", "r"} for k in "pq"], C().g(), SIZES, dn.OU(), np.linalg.norm
+from diffnotes.fingerprints import fingerprint
+print(fingerprint(f))
+"""
+
+
+def test_every_process_finds_the_same(tmp_path):
+    """With any hash seed, from a file, another file, standard input or a string."""
+    found = set()
+    for k, how in enumerate(("file", "other", "stdin", "string")):
+        (tmp_path / f"{how}.py").write_text("\n" * k + SCRIPT)
+        command = {"stdin": ["-"], "string": ["-c", SCRIPT]}.get(how, [str(tmp_path / f"{how}.py")])
+        made = subprocess.run([sys.executable, *command], input=SCRIPT, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONHASHSEED": str(k)})
+        found.add(made.stdout)
+    assert len(found) == 1
+
+
+def test_the_default_dtype_counts(run):
+    try:
+        assert run(lambda n: str(torch.zeros(1).dtype)) == "torch.float32"
+        torch.set_default_dtype(torch.float64)
+        assert run(lambda n: str(torch.zeros(1).dtype)) == "torch.float64"
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+REFUSED = {
+    "a generator's state": ("def f(n): return R.normal()", r"f reads R\.normal, a Generator"),
+    "a lock": ("def f(n): return L", "f reads L, a lock"), "a default": ("def f(n, r=R): return r.normal()", "f holds a Generator"),
+    "an object of objects": ("K = [{'a': object()}]\ndef f(n): return K", "f reads K, a object"),
+    "a method": ("K = [].pop\ndef f(n): return K", "f reads K, a builtin_function_or_method"),
+    "an array of objects": ("K = np.array([None])\ndef f(n): return K", "f reads K, a ndarray"),
+    "what it calls": ("def g(n): return R\ndef f(n): return g(n)", "g reads R, a Generator"),
+    "a set global": ("K = 1\ndef f(n):\n global K\n K = n", "f, which sets the global K"),
+    "a deleted global": ("K = 1\ndef f(n):\n global K\n del K", "f, which sets the global K"),
+    "eval": ("K = 1\ndef f(n): return eval('K')", "f calls eval"), "globals": ("K = 1\ndef f(n): return globals()['K']", "f calls globals"),
+    "a late import": ("def f(n):\n import my_module\n return my_module.K", "f, which imports my_module"),
+    "a relative import": ("def f(n):\n from .random import K\n return K", "f, which imports random"),
+    "a generator": ("def f(n): yield n", "f, a generator or coroutine"), "a coroutine": ("async def f(n): return n", "f, a generator or coroutine"),
+    "a closure": ("def make(k):\n return lambda n: n + k\nf = make(1)", "<lambda>, a closure over k"),
+    "a partial": ("f = partial(max, 1)", "a partial"), "built in": ("f = max", "a builtin_function_or_method"), "a class": ("class f: pass", "a type"),
+    "a callable": ("class C:\n def __call__(self, n): return n\nf = C()", "a C"),
+    "a cached one": ("@lru_cache\ndef f(n): return n", "a _lru_cache_wrapper"), "vectorised": ("f = np.vectorize(lambda n: n)", "a vectorize"),
+    "slots": ("class C:\n __slots__ = ('k',)\nc = C()\ndef f(n): return c", "f reads c, a C"),
+    "a list in itself": ("K = []\nK.append(K)\ndef f(n): return K[0]", "maximum recursion"),
+    "no values": ("K = torch.zeros(1, device='meta')\ndef f(n): return K", "f reads K, a Tensor"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refused(what, run, tmp_path):
+    source, why = REFUSED[what]
+    function = module(source, R=np.random.default_rng(0), L=threading.Lock(), partial=functools.partial, **BROUGHT).f
+    with pytest.raises(ValueError, match=rf"^function: got {why}.*; allowed: with a cache: "):
+        run(function)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_call_that_changes_what_it_reads_is_refused(run, tmp_path):
+    with pytest.raises(ValueError, match=r"^function: got f, which changes what it reads; allowed: with a cache: "):
+        run(module("K = [0]\ndef f(n):\n K[0] += 1\n return K[0]").f)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_log_is_not_read(run):
+    log = []
+    function = module("def f(n):\n log.append(n)\n return n", log=log).f
+    assert [run(function), run(function), log] == [5, 5, [5]]
