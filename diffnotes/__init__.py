@@ -22,7 +22,7 @@ from .intervals import Interval, mean_interval
 from .likelihood import probability_flow_log_prob
 from .losses import denoising_loss, gaussian_denoising_loss
 from .mixtures import DiffusedMixture, GaussianMixture
-from .nets import SwishNet
+from .nets import Replicas, SwishNet
 from .noise_average import denoising_statistics
 from .quadrature import Grid, Nodes, line_grid, sampled_nodes, time_nodes
 from .records import beside
@@ -30,7 +30,7 @@ from .rng import normal, permutation, uniform
 from .samplers import denoise, probability_flow, reverse_sde
 from .sde import OU, VE, VP, Driftless, LinearSDE
 from .sweeps import sweep
-from .training import SGD, Adam, Checkpoint, Grouped, train
+from .training import SGD, Adam, Checkpoint, Grouped, Network, train
 from .unet import UNet
 
 __version__ = "0.1.0"
@@ -53,8 +53,10 @@ __all__ = [
     "Grouped",
     "Interval",
     "LinearSDE",
+    "Network",
     "Nodes",
     "RandomFeatures",
+    "Replicas",
     "SampleBound",
     "Scaling",
     "Statistics",

@@ -5,6 +5,7 @@ independent trainings are one loop over batched matrix products, on the CPU or a
 """
 
 import math
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -14,7 +15,83 @@ from . import rng
 from .sde import LinearSDE
 
 
-class SwishNet:
+class Replicas:
+    """What ``SwishNet`` and ``UNet`` share: R networks of one kind, with a row of parameters for each.
+
+    Attributes:
+        theta: all trained parameters, [R, P]; a row is NaN or infinite where its training has diverged.
+        omega: the frequencies of the time features, frozen, [R, F].
+        sde: gives std(t).
+    """
+
+    theta: Tensor
+    omega: Tensor
+    sde: LinearSDE
+
+    @property
+    def replicas(self) -> int:
+        """R."""
+        return len(self.theta)
+
+    @property
+    def event(self) -> tuple[int, ...]:
+        """Shape of a sample: () for numbers, (d,) for vectors."""
+        raise NotImplementedError
+
+    def with_theta(self, theta: Tensor) -> Self:
+        """The same networks with other parameters [R, P]; the tensor itself, which training changes in place."""
+        return self._like(theta, *self._rows()[1:])
+
+    def to(self, dtype) -> Self:
+        """The same networks in another precision."""
+        if dtype not in (torch.float32, torch.float64):
+            check.fail("dtype", repr(dtype), "torch.float32 or torch.float64")
+        return self._like(*(tensor.to(dtype) for tensor in self._rows()))
+
+    def __getitem__(self, rows) -> Self:
+        """Some of the replicas: a slice, or a boolean or integer tensor."""
+        return self._like(*(tensor[rows] for tensor in self._rows()))
+
+    def finite(self) -> Tensor:
+        """Whether a replica's parameters are all finite, bool [R]."""
+        return self.theta.isfinite().all(1)
+
+    def score(self, x: Tensor, t) -> Tensor:
+        """The ``ScoreFn``: x [N, d], or [R, N, d] with points for each replica, at t a number, [N] or [R, N]: [R, N, d].
+
+        For one replica the result has the shape of x, as samplers need it.
+        """
+        x, own, t = self._points(x, t)
+        value = self._std_score(own, t) / self.sde.std(t)[..., None]
+        return value.view_as(x) if self.replicas == 1 else value
+
+    def _points(self, x, t) -> tuple[Tensor, Tensor, Tensor]:
+        """The checked x, and both with a row for each replica: x [R, N, d] and t [R, N]."""
+        x, d = check.tensor("x", x, like=self.omega), math.prod(self.event)
+        if x.ndim not in (2, 3) or x.shape[-1] != d or x.shape[:-2] not in ((), (self.replicas,)) or not x.numel():
+            image = "; an image is a row: x.flatten(1)" if d > 1 else ""
+            check.fail("x", f"shape {tuple(x.shape)}", f"shape [N, {d}] or [{self.replicas}, N, {d}]{image}")
+        own = x.expand(self.replicas, *x.shape[-2:])
+        t, rows = check.times("t", t, 0.0, self.sde.T, like=x), own.shape[:2]
+        if t.ndim and t.shape not in (rows, rows[1:]):
+            check.fail("t", f"shape {tuple(t.shape)}", f"a number, shape {tuple(rows[1:])} or shape {tuple(rows)}")
+        check.holds("t", t > 0, f"SDE times in (0, {self.sde.T:g}]: the network divides by std(t)", t)
+        return x, own, t.expand(rows)
+
+    def _rows(self) -> tuple[Tensor, ...]:
+        """The tensors with a row for each replica, theta first."""
+        raise NotImplementedError
+
+    def _like(self, *rows: Tensor) -> Self:
+        """The networks with other tensors in the place of ``_rows()``."""
+        raise NotImplementedError
+
+    def _std_score(self, x: Tensor, t: Tensor) -> Tensor:
+        """std(t) s(x, t) for x [R, N, d] and t [R, N]."""
+        raise NotImplementedError
+
+
+class SwishNet(Replicas):
     r"""R networks with one hidden layer and swish activation, in one dimension, all layers trained (Section 4.1).
 
     .. math:: s(x, t) = \frac{1}{c\,\mathrm{std}(t)}
@@ -63,32 +140,9 @@ class SwishNet:
         return cls(theta, omega, sde, output_scale)
 
     @property
-    def replicas(self) -> int:
-        """R."""
-        return len(self.theta)
-
-    @property
-    def event(self) -> tuple:
+    def event(self) -> tuple[int, ...]:
         """Shape of a sample: a number."""
         return ()
-
-    def with_theta(self, theta: Tensor) -> "SwishNet":
-        """The same networks with other parameters [R, P]."""
-        return SwishNet(theta, self.omega, self.sde, self.output_scale)
-
-    def to(self, dtype) -> "SwishNet":
-        """The same networks in another precision."""
-        if dtype not in (torch.float32, torch.float64):
-            check.fail("dtype", repr(dtype), "torch.float32 or torch.float64")
-        return SwishNet(self.theta.to(dtype), self.omega.to(dtype), self.sde, self.output_scale.to(dtype))
-
-    def finite(self) -> Tensor:
-        """Whether a replica's parameters are all finite, bool [R]."""
-        return self.theta.isfinite().all(1)
-
-    def __getitem__(self, rows) -> "SwishNet":
-        """Some of the replicas: a slice, or a boolean or integer tensor."""
-        return SwishNet(self.theta[rows], self.omega[rows], self.sde, self.output_scale[rows])
 
     def inputs(self, x: Tensor, t: Tensor) -> Tensor:
         """What the hidden layer sees, (x, sines, cosines, 1, 1), for x and t [R, N]: [R, 2F + 3, N]."""
@@ -120,22 +174,12 @@ class SwishNet:
     def _read_out(self, hidden):
         return torch.bmm(self._outer[:, None], hidden)[:, 0] + self._constant
 
-    def score(self, x: Tensor, t) -> Tensor:
-        """The ``ScoreFn``: x [N, 1], or [R, N, 1] with points for each replica, at t a number, [N] or [R, N]: [R, N, 1]."""
-        x, t = points(self, x, t)
-        return (self.output(self.inputs(x[..., 0], t)) / (self.output_scale[:, None] * self.sde.std(t)))[..., None]
+    def _std_score(self, x, t):
+        return (self.output(self.inputs(x[..., 0], t)) / self.output_scale[:, None])[..., None]
 
+    def _rows(self):
+        return self.theta, self.omega, self.output_scale
 
-def points(net, x: Tensor, t) -> tuple[Tensor, Tensor]:
-    """Checked arguments of a network's score, with a row for each replica: x [R, N, d] and t [R, N]."""
-    d = math.prod(net.event)
-    x = check.tensor("x", x, (..., "N", d), like=net.omega)
-    if x.ndim > 3 or (x.ndim == 3 and len(x) != net.replicas):
-        check.fail("x", f"shape {tuple(x.shape)}", f"shape [N, {d}] or [{net.replicas}, N, {d}]")
-    x = x.expand(net.replicas, *x.shape[-2:])
-    t = check.times("t", t, 0.0, net.sde.T, like=x)
-    rows = x.shape[:2]
-    if t.ndim and t.shape not in (rows, rows[1:]):
-        check.fail("t", f"shape {tuple(t.shape)}", f"a number, shape {tuple(rows[1:])} or shape {tuple(rows)}")
-    check.holds("t", t > 0, f"SDE times in (0, {net.sde.T:g}]: the network divides by std(t)", t)
-    return x, t.expand(rows)
+    def _like(self, *rows):
+        theta, omega, scale = rows
+        return SwishNet(theta, omega, self.sde, scale)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -9,8 +10,40 @@ from tqdm import tqdm
 
 from . import _checks as check
 from . import rng
-from .nets import SwishNet
-from .unet import UNet
+from .sde import LinearSDE
+
+
+class Network(Protocol):
+    """What ``train`` asks of a network: these attributes, of ``SwishNet``, ``UNet``, or an object of your own.
+
+    Attributes:
+        theta: all trained parameters, with a row for each of R independent replicas, [R, P].  A step changes it in place,
+            and ``gradient`` must see that.
+        sde: the noise.
+    """
+
+    theta: Tensor
+    sde: LinearSDE
+
+    @property
+    def replicas(self) -> int:
+        """R."""
+
+    @property
+    def event(self) -> tuple[int, ...]:
+        """Shape of a sample: () for numbers, (d,) for vectors."""
+
+    def inputs(self, x: Tensor, t: Tensor) -> Tensor:
+        """What the network sees at noisy samples x [R, *event, n] and times t [R, n], in one tensor [R, ..., n]."""
+
+    def gradient(self, inputs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """The losses and their gradients for a batch of N inputs [R, ..., N] and noise [R, *event, N]: [R], [R, P].
+
+        The loss (5) weighted with std^2 is (1/N) sum_k |std s + z_k|^2.
+        """
+
+    def with_theta(self, theta: Tensor) -> "Network":
+        """The same networks with this very tensor as their parameters."""
 
 
 class SGD:
@@ -70,23 +103,23 @@ class Checkpoint:
 
     Attributes:
         epoch: 1, 2, ...
-        net: the networks as they are.
+        net: the networks as they are, of the kind that was trained.
         average: the same with an exponential moving average of the parameters over steps.
         loss: mean training loss of the epoch, [R].
     """
 
     epoch: int
-    net: SwishNet | UNet
-    average: SwishNet | UNet
+    net: Any
+    average: Any
     loss: Tensor
 
 
-def train(net: SwishNet, data, generators, optimiser, *, epochs: int, batch: int = 32, t_min: float = 1e-5,
+def train(net: Network, data, generators, optimiser, *, epochs: int, batch: int = 32, t_min: float = 1e-5,
           decay: float = 0.999, progress: bool = True) -> Iterator[Checkpoint]:
     """Denoising score matching with t uniform on (t_min, T) and weight std(t)^2; yields a ``Checkpoint`` after each epoch.
 
     Args:
-        net: where to start; it is left as it is.
+        net: where to start; it is left as it is.  Anything with the attributes of ``Network``.
         data: samples, a row for each replica: [R, n] for ``SwishNet``, [R, n, d] for ``UNet``; or a function of the epoch
             (1, 2, ...) that gives them, which can hold new samples in every epoch.  Each row is shuffled in each epoch.
         generators: one for each replica, for order and noise.  A replica's numbers do not depend on the others.
@@ -98,7 +131,9 @@ def train(net: SwishNet, data, generators, optimiser, *, epochs: int, batch: int
 
     A replica whose parameters overflow goes on as NaN, and the others are not touched.
     """
-    check.instance("net", net, (SwishNet, UNet), "a SwishNet or a UNet")
+    missing = [name for name in _NEEDED if not hasattr(net, name)]
+    if missing:
+        check.fail("net", f"{type(net).__name__} without {', '.join(missing)}", "a SwishNet, a UNet, or what Network describes")
     _optimiser("optimiser", optimiser)
     epochs, batch = check.integer("epochs", epochs), check.integer("batch", batch)
     t_min = check.number("t_min", t_min, 0.0, net.sde.T, open_low=True, open_high=True)
@@ -110,6 +145,9 @@ def train(net: SwishNet, data, generators, optimiser, *, epochs: int, batch: int
         fixed = _data(data, net)
     samples = data if callable(data) else lambda epoch: fixed
     return _loop(net, samples, generators, optimiser, epochs, batch, t_min, decay, progress)
+
+
+_NEEDED = ("theta", "sde", "replicas", "event", "inputs", "gradient", "with_theta")  # Network's attributes
 
 
 def _loop(net, data, generators, optimiser, epochs, batch, t_min, decay, progress):
@@ -129,6 +167,9 @@ def _loop(net, data, generators, optimiser, epochs, batch, t_min, decay, progres
         for first in range(0, n, batch):
             part = slice(first, min(first + batch, n))
             loss, gradient = net.gradient(inputs[..., part], noise[..., part])
+            if gradient.shape != net.theta.shape or loss.shape != total.shape:  # would spread over replicas unseen
+                check.fail("net", f"gradient of shapes {tuple(loss.shape)} and {tuple(gradient.shape)}",
+                           f"shapes {tuple(total.shape)} and {tuple(net.theta.shape)}")
             optimiser.step(net.theta, gradient, epoch)
             average.lerp_(net.theta, 1 - decay)
             total += loss * ((part.stop - first) / n)

@@ -9,11 +9,11 @@ from torch import Tensor
 from . import _checks as check
 from . import rng
 from .mixtures import GaussianMixture
-from .nets import points
+from .nets import Replicas
 from .sde import LinearSDE
 
 
-class UNet:
+class UNet(Replicas):
     r"""R networks of convolutions down and up the scales, each scale with GroupNorm, swish, and a shift that depends on time.
 
     With the network's output F, an image like x, the score is the authors' (Section 4.2)
@@ -64,12 +64,7 @@ class UNet:
         return cls(torch.stack(theta), torch.stack(omega), sde, side, channels=channels, patch=patch, data_std=data_std)
 
     @property
-    def replicas(self) -> int:
-        """R."""
-        return len(self.theta)
-
-    @property
-    def event(self) -> tuple[int]:
+    def event(self) -> tuple[int, ...]:
         """Shape of a sample."""
         return (self.side**2,)
 
@@ -79,14 +74,6 @@ class UNet:
         kind = dict(dtype=self.theta.dtype, device=self.theta.device)
         spread = ((self.data_std or 0.0) ** 2 + float(self.sde.std(self.sde.T)) ** 2) ** 0.5
         return GaussianMixture.isotropic(torch.ones(1, **kind), torch.zeros(1, *self.event, **kind), spread)
-
-    def with_theta(self, theta: Tensor) -> "UNet":
-        """The same networks with other parameters [R, P]."""
-        return self._like(theta, self.omega)
-
-    def __getitem__(self, rows) -> "UNet":
-        """Some of the replicas: a slice, or a boolean or integer tensor."""
-        return self._like(self.theta[rows], self.omega[rows])
 
     def inputs(self, x: Tensor, t: Tensor) -> Tensor:
         """x [R, d, N] and t [R, N] in one tensor [R, d + 1, N]."""
@@ -98,18 +85,15 @@ class UNet:
         for row, omega, seen, z in zip(self.theta, self.omega, inputs, noise, strict=True):
             row = row.detach().requires_grad_()
             with torch.enable_grad():
-                loss = (self._std_score(row, omega, seen[:-1].mT, seen[-1]) + z.mT).square().sum(1).mean()
+                loss = (self._of_one(row, omega, seen[:-1].mT, seen[-1]) + z.mT).square().sum(1).mean()
                 gradients.append(torch.autograd.grad(loss, row)[0])
             losses.append(loss.detach())
         return torch.stack(losses), torch.stack(gradients)
 
-    def score(self, x: Tensor, t) -> Tensor:
-        """The ``ScoreFn``: x [N, d], or [R, N, d] with images for each replica, at t a number, [N] or [R, N]: [R, N, d]."""
-        x, t = points(self, x, t)
-        rows = zip(self.theta, self.omega, x, t, strict=True)
-        return torch.stack([self._std_score(*row) for row in rows]) / self.sde.std(t)[..., None]
+    def _std_score(self, x, t):
+        return torch.stack([self._of_one(*row) for row in zip(self.theta, self.omega, x, t, strict=True)])
 
-    def _std_score(self, theta, omega, x, t):
+    def _of_one(self, theta, omega, x, t):
         """std(t) s(x, t) of one replica, for x [N, d] and t [N]."""
         if self.data_std is None:
             return self._network(theta, omega, x, t)
@@ -140,7 +124,11 @@ class UNet:
         image = F.conv2d(image, part["out weight"], part["out bias"], padding=1)
         return F.pixel_shuffle(image, self.patch).reshape(len(x), -1)
 
-    def _like(self, theta, omega):
+    def _rows(self):
+        return self.theta, self.omega
+
+    def _like(self, *rows):
+        theta, omega = rows
         return UNet(theta, omega, self.sde, self.side, channels=self.channels, patch=self.patch, data_std=self.data_std)
 
 

@@ -135,12 +135,10 @@ def calls(device="cpu"):
         "Grouped": (dn.Grouped, dict(sizes=[1, 1], optimisers=[dn.SGD(0.1), dn.SGD(0.2)])),
         "SwishNet": (dn.SwishNet, dict(theta=net.theta, omega=net.omega, sde=dn.VE(), output_scale=16.0)),
         "SwishNet.draw": (dn.SwishNet.draw, dict(width=3, sde=dn.VE(), generators=[rng(), rng()], frequencies=2, frequency_std=30.0, output_scale=16.0)),
-        "SwishNet.with_theta": (net.with_theta, dict(theta=net.theta)), "SwishNet.finite": (net.finite, {}),
-        "SwishNet.to": (net.to, dict(dtype=torch.float32)),
-        "SwishNet.score": (net.score, dict(x=x1, t=0.5)),
+        "Replicas.with_theta": (net.with_theta, dict(theta=net.theta)), "Replicas.finite": (net.finite, {}),
+        "Replicas.to": (net.to, dict(dtype=torch.float32)), "Replicas.score": (unet.score, dict(x=images[0], t=0.5)),
         "UNet": (dn.UNet, dict(theta=unet.theta, omega=unet.omega, sde=dn.VE(), side=4, channels=(4, 4), patch=1, data_std=0.5)),
         "UNet.draw": (dn.UNet.draw, dict(side=4, sde=dn.VE(), generators=[rng()], channels=(4, 4), patch=1, data_std=0.5, frequencies=2, frequency_std=30.0)),
-        "UNet.with_theta": (unet.with_theta, dict(theta=unet.theta)), "UNet.score": (unet.score, dict(x=images[0], t=0.5)),
         "train": (dn.train, dict(net=net, data=dn.normal(rng(), (2, 5), **on), generators=[rng(), rng()], optimiser=dn.SGD(1e-3), t_min=1e-3, decay=0.9, **checkpoint)),
         "sweep": (dn.sweep, dict(function=max_of, configurations=[{"n": 1}], executor=None, cache=None, progress=False)),
     }
@@ -159,6 +157,7 @@ ELSEWHERE = {
     **dict.fromkeys(("Certificate", "SampleBound", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
     **dict.fromkeys(("SGD.step", "Adam.step", "Grouped.step", "SwishNet.inputs", "SwishNet.output", "SwishNet.gradient", "UNet.inputs",
                      "UNet.gradient"), "called by train, which checks"),
+    **dict.fromkeys(("Replicas", "Network", "Network.inputs", "Network.gradient", "Network.with_theta"), "what SwishNet and UNet are"),
 }
 
 

@@ -54,7 +54,7 @@ def test_score_is_the_authors_network_layer_by_layer():
     expected = outer(hidden * torch.sigmoid(hidden)) / 16 / SDE.std(torch.tensor(t))
     inner = torch.cat([of_x.weight, of_time.weight, of_x.bias[:, None], of_time.bias[:, None]], 1).mT
     net = dn.SwishNet(torch.cat([inner.flatten(), outer.weight[0], outer.bias])[None].detach(), omega[None], SDE)
-    torch.testing.assert_close(net.score(x, t)[0], expected.detach(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(net.score(x, t), expected.detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_initial_parameters_have_the_range_of_linear_layers():
@@ -73,6 +73,62 @@ def test_score_takes_common_and_own_points_and_times():
     torch.testing.assert_close(net.score(x, torch.full((4,), 0.5, dtype=F64)), common)
     torch.testing.assert_close(net[1:].score(x, 0.5), common[1:])
     torch.testing.assert_close(net.to(torch.float32).score(x.float(), 0.5).double(), common, rtol=1e-4, atol=1e-4)
+
+
+def test_the_score_of_one_replica_has_the_shape_of_x_and_goes_into_every_sampler():
+    net, up = nets([4]), torch.linspace(0.1, 1, 6, dtype=F64)
+    x = net.sde.std(1.0) * dn.normal(np.random.default_rng(0), (7, 1))
+    assert net.score(x, 0.5).shape == (7, 1) and torch.equal(net.score(x[None], 0.5), net.score(x, 0.5)[None])
+    assert nets(range(3)).score(x, 0.5).shape == (3, 7, 1)
+    log_prob = dn.GaussianMixture.normal(SDE.std(1.0)).log_prob
+    for sampled in (lambda x: dn.reverse_sde(net.score, SDE, x, up.flip(0), np.random.default_rng(1), corrector=1),
+                    lambda x: dn.probability_flow(net.score, SDE, x, up.flip(0)), lambda x: dn.denoise(net.score, SDE, x, 0.5),
+                    lambda x: dn.probability_flow_log_prob(net.score, SDE, x, up, log_prob)):
+        assert torch.equal(sampled(x), sampled(x[None])[0])
+
+
+class Linear:
+    """A user's own networks: s(x, t) = -theta x / std(t) for vectors, the gradient by automatic differentiation."""
+
+    def __init__(self, theta):
+        self.theta, self.sde, self.replicas, self.event = theta, SDE, len(theta), (2,)
+
+    def inputs(self, x, t):
+        return x
+
+    def gradient(self, inputs, noise):
+        theta = self.theta.detach().requires_grad_()
+        loss = (noise - theta[:, :1, None] * inputs).square().sum(1).mean(1)
+        return loss.detach(), torch.autograd.grad(loss.sum(), theta)[0]
+
+    def with_theta(self, theta):
+        return Linear(theta)
+
+
+def test_a_network_of_ones_own_trains_to_its_closed_form():
+    """The loss is E|z - theta (x + std z)|^2, so the best theta is E std / E(x^2 + std^2), t uniform."""
+    std = SDE.std(torch.linspace(1e-5, 1, 20001, dtype=F64))
+    for scale in (0.0, 3.0):
+        best = std.mean() / (scale**2 + std**2).mean()
+        data = scale * torch.stack([dn.normal(g, (4000, 2)) for g in generators(range(2), 0)])
+        *_, end = dn.train(Linear(torch.zeros(2, 1, dtype=F64)), data, generators(range(2), 2), dn.SGD(lambda epoch: 0.01 / epoch),
+                           epochs=12, batch=50, decay=0.99, progress=False)
+        assert isinstance(end.net, Linear) and (end.average.theta / best - 1).abs().max() < 0.03, (end.average.theta, best)
+
+
+def test_a_network_of_ones_own_is_held_to_what_train_needs():
+    for name in ("theta", "sde", "replicas", "event"):
+        net = Linear(torch.zeros(1, 1, dtype=F64))
+        delattr(net, name)
+        with pytest.raises(ValueError, match=f"^net: got Linear without {name}; allowed: a SwishNet, a UNet, or"):
+            last([0], dn.SGD(0.1), net=net)
+    with pytest.raises(ValueError, match="^net: got str without theta, sde, replicas, event, inputs, gradient, with_theta; allowed: "):
+        last([0], dn.SGD(0.1), net="x")
+    net = Linear(torch.zeros(2, 1, dtype=F64))
+    net.with_theta = lambda theta: net
+    net.gradient = lambda inputs, noise: (torch.zeros(2, dtype=F64), torch.zeros(1, dtype=F64))
+    with pytest.raises(ValueError, match=r"^net: got gradient of shapes \(2,\) and \(1,\); allowed: shapes \(2,\) and \(2, 1\)"):
+        last(range(2), dn.SGD(0.1), net=net, data=torch.zeros(2, 5, 2, dtype=F64))
 
 
 @pytest.mark.parametrize("optimiser, oracle", [
@@ -127,7 +183,7 @@ def test_an_output_scale_for_each_replica():
         alone = last([k], dn.SGD(0.2), net=nets([k], output_scale=scales[k].item()))
         torch.testing.assert_close(got.net.theta[k:k + 1], alone.net.theta)
         x = torch.ones(3, 1, dtype=F64)
-        torch.testing.assert_close(got.net.score(x, 0.5)[k], alone.net.score(x, 0.5)[0])
+        torch.testing.assert_close(got.net.score(x, 0.5)[k], alone.net.score(x, 0.5))
         torch.testing.assert_close(got.net[k:k + 1].score(x, 0.5), alone.net.score(x, 0.5))
 
 

@@ -85,7 +85,7 @@ def test_the_network_is_what_its_description_says(patch):
     net = disturbed(draw(side=12, channels=(8, 4, 12), patch=patch))
     rng = np.random.default_rng(11)
     x, t = dn.normal(rng, (3, 144)), 0.1 + 0.8 * dn.uniform(rng, (3,))
-    assert torch.allclose(net.score(x, t)[0] * SDE.std(t)[:, None], with_modules(net, x, t), rtol=1e-9, atol=1e-12)
+    assert torch.allclose(net.score(x, t) * SDE.std(t)[:, None], with_modules(net, x, t), rtol=1e-9, atol=1e-12)
 
 
 def test_initial_values():
@@ -120,7 +120,7 @@ def test_the_score_depends_on_time_through_the_features_too():
 def test_replicas_do_not_meet():
     net, (x, t, _) = disturbed(draw(3)), batch(3)
     assert torch.allclose(net[1:2].score(x[1:2], t[1:2]), net.score(x, t)[1:2], rtol=1e-12)
-    assert torch.allclose(net.score(x[0], t[0])[2], net[2:].score(x[0], t[0])[0], rtol=1e-12)
+    assert torch.allclose(net.score(x[0], t[0])[2], net[2:].score(x[0], t[0]), rtol=1e-12)
     alone, together = ([list(dn.train(draw(R), x[:R], [np.random.default_rng([9, k]) for k in range(R)], dn.Adam(0.01), epochs=3,
                                       batch=2, progress=False))[-1] for R in (1, 3)])
     assert torch.allclose(alone.net.theta[0], together.net.theta[0], rtol=1e-10)
@@ -168,6 +168,21 @@ def test_bad_networks(kwargs):
 def test_bad_points(name, x, t):
     with pytest.raises(ValueError, match=f"^{name}: got"):
         draw().score(x.double(), t)
+
+
+def test_images_are_rows():
+    for images in (torch.zeros(3, 1, 8, 8), torch.zeros(3, 8, 8), torch.zeros(64)):
+        with pytest.raises(ValueError, match=r"^x: got shape .*; allowed: shape \[N, 64\] or \[1, N, 64\]; an image is a row: x.flatten\(1\)$"):
+            draw().score(images.double(), 0.5)
+
+
+def test_precision_and_finite_replicas():
+    net, (x, t, _) = disturbed(draw(2, data_std=0.5)), batch()
+    single = net.to(torch.float32)
+    assert single.theta.dtype == single.omega.dtype == torch.float32 and single.data_std == 0.5
+    assert torch.allclose(single.score(x.float(), t.float()).double(), net.score(x, t), rtol=1e-3, atol=1e-3)
+    spoilt = net.with_theta(torch.cat([net.theta[:1] * torch.inf, net.theta[1:]]))
+    assert spoilt.finite().tolist() == [False, True] and torch.equal(spoilt[spoilt.finite()].theta, net.theta[1:])
 
 
 def test_bad_parameters():
