@@ -122,7 +122,7 @@ def test_a_network_of_ones_own_is_held_to_what_train_needs():
         delattr(net, name)
         with pytest.raises(ValueError, match=f"^net: got Linear without {name}; allowed: a SwishNet, a UNet, or"):
             last([0], dn.SGD(0.1), net=net)
-    with pytest.raises(ValueError, match="^net: got str without theta, sde, replicas, event, inputs, gradient, with_theta; allowed: "):
+    with pytest.raises(ValueError, match=r"^net: got str without theta, sde, replicas, event, inputs, gradient, with_theta; allowed: "):
         last([0], dn.SGD(0.1), net="x")
     net = Linear(torch.zeros(2, 1, dtype=F64))
     net.with_theta = lambda theta: net

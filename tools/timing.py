@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import platform
+import subprocess
 from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
