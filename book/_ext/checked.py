@@ -1,4 +1,4 @@
-"""The directives ``figure-gallery``, ``run-times``, ``not-reproduced`` and ``mutants``, made from chapters and records."""
+"""The directives ``figure-gallery``, ``run-times``, ``not-reproduced``, ``mutants``, ``gpu-runs``, from chapters and records."""
 
 import base64
 import io
@@ -93,6 +93,51 @@ class NotReproduced(FromChapters):
         return table("reasons", "24 38 38", ["Item", "What was measured", "Why"], rows)
 
 
+class GpuRuns(FromChapters):
+    """Each part of ``python -m tools.gpu``: what was found, and by which run; or that nobody has run it."""
+
+    def lines(self, book):
+        record, rows = recorded(book).get("gpu", {}), []
+        for name, (words, text) in GPU_PARTS.items():
+            one = record.get(name)
+            rows.append([words, text(one["found"]), made_by(one["run"])] if one else [words, "never run", ""])
+        return table("gpu", "25 45 30", ["Part", "What was found", "Card and date"], rows)
+
+
+def gpu_tests(found):
+    return "; ".join([f"{found['status']}: {found['passed']} of {found['passed'] + len(found['errors'])}", *found["errors"]])
+
+
+def gpu_chapters(found):
+    same = sum(one["status"] == "the same verdicts" for one in found.values())
+    return " <br>".join([f"{same} of {len(found)} with the stored verdicts", *(
+        f"{name}: {'; '.join([one['status'], *one['errors']])}" for name, one in found.items()
+        if one["errors"] or one["status"] != "the same verdicts")])
+
+
+def gpu_timings(found):
+    return " <br>".join(f"{name}, cell {cell}: {gpu:.1f} s, CPU {cpu:.1f} s"
+                        for name, cells in found.items() for cell, (gpu, cpu) in cells.items())
+
+
+def gpu_mnist(found):
+    verdicts = [f"{id}: {verdict}" for id, verdict in found["verdicts"].items()]
+    about = [found["status"], f"digits: {found['digits']}", f"{found['seconds'] / 60:.0f} minutes"]
+    return "; ".join([*about, *verdicts, *found["errors"]])
+
+
+# Name in the record: (in words, a function that says what was found)
+GPU_PARTS = {"tests": ("Tests that need CUDA", gpu_tests), "chapters": ("Chapters, `ci` preset, verdicts", gpu_chapters),
+             "timings": ("Cells of a second or more, beside the CPU", gpu_timings), "mnist": ("MNIST, `gpu` preset", gpu_mnist)}
+
+
+def made_by(run):
+    """Card, versions, date and commit of a run, in words."""
+    commit, _, dirty = run["commit"].partition("-")
+    return (f"{run['card']}, torch {run['torch']}, driver {run['driver']}; {run['processor']}; {run['date']}, commit {commit[:7]}"
+            + (", changed" if dirty else ""))
+
+
 def larger(preset, run, here):
     """Minutes, verdicts against those of the page, machine and date of one chapter's run in a larger preset, in words."""
     if "verdicts" not in run:
@@ -128,6 +173,6 @@ def figures(cells):
 
 def setup(app):
     for name, directive in (("figure-gallery", FigureGallery), ("run-times", RunTimes), ("not-reproduced", NotReproduced),
-                            ("mutants", Mutants)):
+                            ("mutants", Mutants), ("gpu-runs", GpuRuns)):
         app.add_directive(name, directive)
     return {"parallel_read_safe": True, "version": "1"}
