@@ -102,10 +102,7 @@ class SwishNet(Replicas):
     layers, one for x and one for e(t); under gradient descent they move twice as fast as one would.
 
     Attributes:
-        theta: all trained parameters, [R, P] with P = h (2F + 4) + 1; row k belongs to replica k, and is NaN or infinite where
-            its training has diverged.
-        omega: the frequencies, [R, F].
-        sde: gives std(t).
+        theta: as in ``Replicas``, with omega, sde and its methods; P = h (2F + 4) + 1.
         output_scale: c, [R]; given as a number or one for each replica.
     """
 

@@ -152,7 +152,10 @@ _NEEDED = ("theta", "sde", "replicas", "event", "inputs", "gradient", "with_thet
 
 def _loop(net, data, generators, optimiser, epochs, batch, t_min, decay, progress):
     kind = dict(dtype=net.theta.dtype, device=net.theta.device)
-    net, average = net.with_theta(net.theta.detach().clone()), net.theta.detach().clone()
+    theta, average = net.theta.detach().clone(), net.theta.detach().clone()
+    net = net.with_theta(theta)
+    if net.theta is not theta:  # steps would change what the network does not see
+        check.fail("net", "with_theta that copies", "with_theta that keeps the tensor it is given as theta")
     hidden = {} if progress else {"disable": True}  # disable=False would override the environment variable
     for epoch in tqdm(range(1, epochs + 1), unit="epoch", **hidden):
         x = _data(data(epoch), net).to(**kind)

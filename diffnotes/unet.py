@@ -30,8 +30,7 @@ class UNet(Replicas):
     Images are rows [d], d = side^2.  The replicas run one after another: on a CPU, batched convolutions are no faster.
 
     Attributes:
-        theta: all trained parameters, [R, P].
-        omega: frequencies of the time features sin, cos of :math:`2\pi\omega_k t`, frozen, [R, F].
+        theta: as in ``Replicas``, with omega, sde and its methods; the time features are sin, cos of :math:`2\pi\omega_k t`.
         channels: at each scale, finest first; from one to the next the side is halved.
         patch: the finest scale has side / patch pixels a side, and patch^2 grey levels each.
     """

@@ -1,5 +1,7 @@
 """Swish networks and their training: gradients, the authors' network layer by layer, optimisers, and replicas that do not meet."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -124,10 +126,15 @@ def test_a_network_of_ones_own_is_held_to_what_train_needs():
             last([0], dn.SGD(0.1), net=net)
     with pytest.raises(ValueError, match=r"^net: got str without theta, sde, replicas, event, inputs, gradient, with_theta; allowed: "):
         last([0], dn.SGD(0.1), net="x")
-    net = Linear(torch.zeros(2, 1, dtype=F64))
-    net.with_theta = lambda theta: net
-    net.gradient = lambda inputs, noise: (torch.zeros(2, dtype=F64), torch.zeros(1, dtype=F64))
-    with pytest.raises(ValueError, match=r"^net: got gradient of shapes \(2,\) and \(1,\); allowed: shapes \(2,\) and \(2, 1\)"):
+
+
+@pytest.mark.parametrize("faulty, message", [
+    (dict(with_theta=lambda self, theta: type(self)(theta.clone())), "net: got with_theta that copies; allowed: "),
+    (dict(gradient=lambda self, inputs, noise: (self.theta[:, 0], self.theta[0])),
+     "net: got gradient of shapes (2,) and (1,); allowed: shapes (2,) and (2, 1)")])
+def test_mistakes_in_a_network_of_ones_own_are_found(faulty, message):
+    net = type("Faulty", (Linear,), {"with_theta": lambda self, theta: type(self)(theta), **faulty})(torch.zeros(2, 1, dtype=F64))
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         last(range(2), dn.SGD(0.1), net=net, data=torch.zeros(2, 5, 2, dtype=F64))
 
 
