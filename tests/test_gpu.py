@@ -1,6 +1,7 @@
 """The command for a GPU: cells without Jupyter, their verdicts, what is kept when it stops, and what the page says of it."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 import diffnotes as dn
 from diffnotes import claims
-from tools import gpu, gpu_summary, plain
+from tools import gpu, gpu_summary, plain, timing
 
 ROOT = Path(__file__).resolve().parents[1]
 SETUP = 'try:\n    import diffnotes as dn\nexcept ModuleNotFoundError:\n    %pip install -q x\n    import diffnotes as dn\ndevice = dn.start(ci="1 s", gpu="1 s")'
@@ -40,7 +41,20 @@ def chapter(folder, *cells, verdict="holds"):
 
 def opened(folder, seconds=60.0, device="cpu"):
     folder.mkdir(exist_ok=True)
-    return gpu.Run(folder, device, 1, folder, gpu.time.monotonic() + seconds, gpu.opened(folder, device))
+    return gpu.Run(folder, device, 1, folder, time.monotonic() + seconds, gpu.opened(folder, device))
+
+
+@pytest.fixture
+def inside(monkeypatch):
+    """Chapters run in this process, which is faster."""
+    def process(command, seconds, place, stdout=None, **variables):
+        with monkeypatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            plain.main([str(word) for word in command[2:]])
+        return "done", 0, 1.0
+
+    monkeypatch.setattr(gpu, "process", process)
 
 
 def test_cells_run_without_jupyter_and_a_failing_one_stops_none(tmp_path, monkeypatch):
@@ -74,7 +88,7 @@ def test_trainings_are_kept_and_give_the_same_again(tmp_path, monkeypatch):
 def test_a_run_compares_verdicts_stops_at_its_limit_and_goes_on(tmp_path, capsys):
     folder = tmp_path / "out"
     slow = chapter(tmp_path, SETUP, "import time\ntime.sleep(60)", CLAIM)
-    for seconds, statuses in ((-1.0, []), (5.0, ["out of time"])):
+    for seconds, statuses in ((-1.0, []), (3.0, ["out of time"])):
         run = opened(folder, seconds)
         gpu.chapters(run, [slow])
         assert [found["status"] for found in run.record["parts"].get("chapters", {}).values()] == statuses
@@ -87,7 +101,7 @@ def test_a_run_compares_verdicts_stops_at_its_limit_and_goes_on(tmp_path, capsys
     assert capsys.readouterr().out.count("99_trial") == 2  # the third time there was nothing left to do
 
 
-def test_another_verdict_is_said_and_counts(tmp_path):
+def test_another_verdict_is_said_and_counts(tmp_path, inside):
     path = chapter(tmp_path, SETUP, CLAIM, verdict="holds with repair")
     run = opened(tmp_path / "out")
     gpu.chapters(run, [path])
@@ -95,7 +109,26 @@ def test_another_verdict_is_said_and_counts(tmp_path):
     assert found["different"] == {"L3": "holds with repair, here holds"} and gpu.wrong(run.record)
 
 
-def test_the_gpu_preset_goes_on_after_what_was_trained(tmp_path, capfd):
+@pytest.mark.parametrize("body, status, wrong", [("assert 1 == 2, 'on the card'", "failed", True), ("pass", "passed", False)])
+def test_the_marked_tests_are_run_and_a_failing_one_counts(tmp_path, monkeypatch, body, status, wrong):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = cuda")
+    marked = "import pytest\n@pytest.mark." + f"cuda\ndef test_a():\n    {body}\ndef test_b():\n    assert False\n"
+    (tmp_path / "tests" / "test_one.py").write_text(marked)
+    monkeypatch.setattr(gpu, "ROOT", tmp_path)
+    run = opened(tmp_path / "out")
+    gpu.tests(run)
+    found = run.record["parts"]["tests"]
+    assert (found["status"], found["passed"], gpu.wrong(run.record)) == (status, int(not wrong), wrong), found
+    assert found["errors"] == (["test_a: AssertionError: on the card\nassert 1 == 2"] if wrong else [])
+
+
+def test_without_git_the_commit_is_unknown(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert timing.commit() == "unknown"
+
+
+def test_the_gpu_preset_goes_on_after_what_was_trained(tmp_path, inside, capfd):
     path, folder = chapter(tmp_path, SETUP, TRAINING, CLAIM), tmp_path / "out"
     gpu.mnist(opened(folder), path)
     found = json.loads((folder / "gpu.json").read_text())["parts"]["mnist"]
@@ -106,7 +139,7 @@ def test_the_gpu_preset_goes_on_after_what_was_trained(tmp_path, capfd):
     (folder / "gpu.json").write_text(json.dumps(record))
     run = opened(folder)
     gpu.mnist(run, path)
-    assert run.record["parts"]["mnist"]["seconds"] > found["seconds"] and "train-2-1" not in capfd.readouterr().out
+    assert run.record["parts"]["mnist"]["seconds"] == 2 * found["seconds"] and "train-2-1" not in capfd.readouterr().out
 
 
 def test_a_folder_holds_one_commit_and_card(tmp_path):

@@ -111,10 +111,14 @@ def run(source: str, name: str, namespace: dict, device: torch.device) -> tuple[
     return error, text.getvalue()
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser("python -m tools.plain", description=__doc__)
     parser.add_argument("notebook", type=Path)
     parser.add_argument("result", type=Path)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--sample", action="store_true")
-    execute(**vars(parser.parse_args()))
+    execute(**vars(parser.parse_args(arguments)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

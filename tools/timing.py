@@ -7,7 +7,6 @@ import datetime
 import json
 import os
 import platform
-import subprocess
 from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
