@@ -1,96 +1,202 @@
-"""Break the package on purpose, one constant, sign, operator or comparison at a time, and count which breaks the tests see.
+"""Break the package on purpose, one constant, sign, operator, comparison or call at a time; count which breaks the tests see.
 
-``python -m tools.mutants`` (cosmic-ray must be installed) takes the last commit, runs each module's own tests on every mutant,
-and writes what was killed, and every survivor, to ``book/mutants.json``; page 04 shows it.  Module names choose some of them.
+``python -m tools.mutants`` takes the last commit, runs each module's own tests on every mutant, as many side by side as there
+are cores, and writes what was killed, and every survivor, to ``book/mutants.json``; page 04 shows it.  Names choose some modules.
 """
 
+import ast
 import datetime
-import json
+import multiprocessing
 import os
-import shlex
-import shutil
+import re
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import time
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 from tools.build import ROOT
-from tools.checkout import NEEDED, clone, commit
 from tools.files import change
 
-TESTS = {"sde": ["test_sde"], "density": ["test_density"], "flow": ["test_flow"],
-         "bounds": ["test_bounds"], "noise_average": ["test_noise_average"]}
-# Each operator becomes its opposite, each comparison its near and its far neighbour; numbers go one up and one down.
-OPERATORS = ["NumberReplacer", "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd", "AddNot",
-             "ReplaceUnaryOperator_Delete_USub", "ReplaceUnaryOperator_Delete_Not",
-             *(f"ReplaceBinaryOperator_{pair}" for pair in ("Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Pow_Mul")),
-             *(f"ReplaceComparisonOperator_{pair}" for pair in ("Lt_LtE", "Lt_Gt", "LtE_Lt", "LtE_GtE", "Gt_GtE", "Gt_Lt",
-                                                            "GtE_Gt", "GtE_LtE", "Eq_NotEq", "NotEq_Eq"))]
-CONFIG = """[cosmic-ray]
-module-path = "diffnotes/{module}.py"
-timeout = 300.0
-test-command = {command}
-[cosmic-ray.distributor]
-name = "local"
-[cosmic-ray.filters.operators-filter]
-exclude-operators = ['^(?!core/({operators})$)']
-"""
+MODULES = sorted(path.stem for path in (ROOT / "diffnotes").glob("*.py") if path.stem != "__init__")
+TESTS = {"_checks": "test_checks"}  # where a module's test file is not named after it
+OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not browser and not cuda and not slow",
+           "--hypothesis-profile=first"]
+LOADED = ("torch", "pytest", "hypothesis", "scipy.stats", "scipy.integrate", "matplotlib.pyplot", "tqdm.auto")
+MEMORY = 8 * 2**30  # bytes of address space; a mutant may ask for any
+# Each operator and call becomes its opposite, each comparison its near and its far neighbour; numbers go one up and one down.
+OPERATORS = {ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "/"), ast.Div: ("/", "*"), ast.Pow: ("**", "*"),
+             ast.And: ("and", "or"), ast.Or: ("or", "and"),
+             ast.Lt: ("<", "<=", ">"), ast.LtE: ("<=", "<", ">="), ast.Gt: (">", ">=", "<"), ast.GtE: (">=", ">", "<="),
+             ast.Eq: ("==", "!="), ast.NotEq: ("!=", "=="), ast.Is: ("is", "is not"), ast.IsNot: ("is not", "is"),
+             ast.In: ("in", "not in"), ast.NotIn: ("not in", "in")}
+OPPOSITES = dict(max="min", amax="amin", maximum="minimum", all="any", sum="mean")
+OPPOSITES |= {other: name for name, other in OPPOSITES.items() if name != "sum"}
+LEFT_OUT = ("abs", "clamp", "sqrt", "square", "exp", "log")  # methods
 
 
-def mutate(module: str) -> dict:
-    """Counts and survivors of one module, from a copy of the last commit."""
-    with tempfile.TemporaryDirectory() as name:
-        copy, session = clone(Path(name) / "copy"), Path(name) / "session.sqlite"
-        tests = [f"tests/{test}.py" for test in TESTS[module]]
-        command = shlex.join([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests])
-        config = copy / "mutants.toml"
-        config.write_text(CONFIG.format(module=module, command=json.dumps(command), operators="|".join(OPERATORS)))
+def mutants(source: str) -> list[str]:
+    """The source with one thing changed, in every way.  Texts, annotations and what only an error says stay as they are."""
+    starts = [0]
+    for line in source.encode().splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    text = source.encode()
 
-        def tool(name: str, *arguments) -> str:
-            program = shutil.which(name, path=str(Path(sys.executable).parent)) or name
-            return subprocess.run([program, *arguments], cwd=copy, check=True, text=True, stdout=subprocess.PIPE,
-                                  env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(copy)}).stdout
+    def span(node) -> tuple[int, int]:
+        return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
 
-        tool("cosmic-ray", "baseline", config)
-        tool("cosmic-ray", "init", config, session)
-        tool("cr-filter-operators", session, config)
-        tool("cosmic-ray", "exec", config, session)
-        results = [result for _, result in map(json.loads, tool("cosmic-ray", "dump", session).splitlines())]
-    return tally(results)
+    found: dict[str, None] = {}  # in order, each once
+
+    def put(begin: int, end: int, new: str) -> None:
+        found[(text[:begin] + new.encode() + text[end:]).decode()] = None
+
+    def operator(before, after, kind) -> None:
+        old, *others = OPERATORS.get(kind, ("",))
+        begin, end = span(before)[1], span(after)[0]  # between them stand brackets, white space and the operator
+        where = re.search(r"\s+".join(map(re.escape, old.split())).encode(), text[begin:end])
+        for new in others:
+            put(begin + where.start(), begin + where.end(), new)
+
+    def visit(node) -> None:
+        if isinstance(node, (ast.JoinedStr, ast.Raise)):
+            return
+        if isinstance(node, ast.Constant) and isinstance(node.value, bool):
+            put(*span(node), str(not node.value))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
+            for new in (node.value + 1, node.value - 1):
+                put(*span(node), repr(new))
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.Not)):
+            put(span(node)[0], span(node)[0] + (1 if isinstance(node.op, ast.USub) else 3), "")
+        elif isinstance(node, ast.BinOp):
+            operator(node.left, node.right, type(node.op))
+        elif isinstance(node, ast.AugAssign):
+            operator(node.target, node.value, type(node.op))
+        elif isinstance(node, ast.BoolOp):
+            for before, after in zip(node.values, node.values[1:], strict=False):
+                operator(before, after, type(node.op))
+        elif isinstance(node, ast.Compare):
+            for before, kind, after in zip([node.left, *node.comparators], node.ops, node.comparators, strict=False):
+                operator(before, after, type(kind))
+        elif isinstance(node, ast.Call):
+            name, (begin, end) = getattr(node.func, "attr", getattr(node.func, "id", "")), span(node.func)
+            method = isinstance(node.func, ast.Attribute)
+            if name in OPPOSITES and (method or name != "sum"):
+                put(end - len(name), end, OPPOSITES[name])
+            if name in LEFT_OUT and method and getattr(node.func.value, "id", "") not in ("torch", "math", "np"):
+                put(end - len(name) - 1, span(node)[1], "")
+        for condition in getattr(node, "ifs", [node.test] if isinstance(node, (ast.If, ast.While, ast.IfExp)) else []):
+            begin, end = span(condition)
+            put(begin, end, f"not ({text[begin:end].decode()})")
+        for child in parts(node):
+            visit(child)
+
+    visit(ast.parse(source))
+    return list(found)
 
 
-def tally(results: list[dict]) -> dict:
-    """The numbers of mutants and of those killed, and the line of every survivor before and after."""
-    tried = [result for result in results if result["worker_outcome"] != "skipped"]
-    survivors = [changed(result["diff"]) for result in tried if result["test_outcome"] == "survived"]
-    killed = sum(result["test_outcome"] == "killed" for result in tried)
-    if killed + len(survivors) < len(tried):
-        raise RuntimeError(f"{len(tried) - killed - len(survivors)} of {len(tried)} mutants were not tried to the end")
-    return dict(mutants=len(tried), killed=killed, survivors=sorted(survivors))
+def parts(node):
+    """What may change below a node of the syntax tree."""
+    if isinstance(node, ast.Call):
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if name == "fail":
+            return []
+        if name == "holds":
+            return node.args[1:2]
+    skipped = ("annotation", "returns")
+    return [child for field, value in ast.iter_fields(node) if field not in skipped
+            for child in (value if isinstance(value, list) else [value]) if isinstance(child, ast.AST)]
 
 
-def changed(diff: str) -> list[str]:
-    """The one changed line of a unified diff: [before, after]."""
-    lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++"))]
-    return [next(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"]
+def start(folder: str) -> None:
+    """A worker's own copy of the last commit; compiled files go by content there, as two mutants may come in one second."""
+    copy = Path(folder) / str(os.getpid())
+    subprocess.run(["git", "clone", "-q", ROOT, copy], check=True)
+    os.chdir(copy)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "diffnotes"], check=True)
+    sys.path.insert(0, str(copy))
+    os.environ["PYTHONPATH"] = str(copy)
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("diffnotes", "tools")]:
+        del sys.modules[name]
+
+
+def outcome(module: str, source: str, limit: float) -> tuple[str, float]:
+    """What a module's tests say of a source, ``passed``, ``failed`` or ``late``, and after how many seconds.
+
+    They run in a fork of this process, which has imported the large packages, but not this one.
+    """
+    path, begin = Path("diffnotes") / f"{module}.py", time.perf_counter()
+    original = path.read_text(encoding="utf-8")
+    path.write_text(source, encoding="utf-8")
+    child = os.fork()
+    if not child:
+        os.setsid()
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+        os._exit(import_module("pytest").main([*OPTIONS, f"tests/{TESTS.get(module, f'test_{module}')}.py"]))
+    status = None
+    while status is None and time.perf_counter() < begin + limit:
+        time.sleep(0.01)
+        status = os.waitpid(child, os.WNOHANG)[1] if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) else None
+    try:
+        os.killpg(child, signal.SIGKILL)  # with whatever it has started
+    except ProcessLookupError:
+        pass
+    if status is None:
+        os.waitpid(child, 0)
+    path.write_text(original, encoding="utf-8")
+    code = None if status is None else os.waitstatus_to_exitcode(status)
+    if code in (4, 5):
+        raise RuntimeError(f"{module}: pytest says {code}, that there is nothing to run")
+    return "late" if code is None else "failed" if code else "passed", time.perf_counter() - begin
+
+
+def changed(before: str, after: str) -> list[str]:
+    """The first line that differs, in both."""
+    pairs = zip(before.splitlines(), after.splitlines(), strict=False)
+    return next([line.strip() for line in pair] for pair in pairs if pair[0] != pair[1])
 
 
 def main(modules: list[str]) -> None:
-    for unknown in set(modules) - set(TESTS):
-        raise SystemExit(f"module: got {unknown!r}; allowed: {', '.join(TESTS)}")
-    if (last := commit().partition("-")[0]) == "unknown":
-        raise SystemExit(NEEDED)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = {pool.submit(mutate, module): module for module in modules or TESTS}
-        for job in as_completed(jobs):
-            record(jobs[job], dict(date=datetime.date.today().isoformat(), commit=last, **job.result()))
+    for unknown in set(modules) - set(MODULES):
+        raise SystemExit(f"module: got {unknown!r}; allowed: {', '.join(MODULES)}")
+    os.environ.update(OMP_NUM_THREADS="1", MPLBACKEND="agg")
+    for name in LOADED:
+        import_module(name)
+    context, cores = multiprocessing.get_context("fork"), len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(cores, context, start, (folder,)) as pool:
+        sources = {module: git("show", f"HEAD:diffnotes/{module}.py") for module in modules or MODULES}
+        sound = {module: pool.submit(outcome, module, source, 600.0) for module, source in sources.items()}
+        jobs = {}
+        for module, source in sources.items():
+            said, seconds = sound[module].result()
+            if said != "passed":
+                raise SystemExit(f"{module}: its tests do not pass as it is: {said}")
+            jobs[module] = [(mutant, pool.submit(outcome, module, mutant, 10 + 5 * seconds)) for mutant in mutants(source)]
+        for module, tried in jobs.items():
+            record(module, tally(sources[module], [(mutant, *job.result()) for mutant, job in tried]))
+
+
+def tally(source: str, results: list[tuple[str, str, float]]) -> dict:
+    """The numbers of mutants, of those killed and of those stopped because they took too long, and every survivor's line."""
+    survivors = sorted(changed(source, mutant) for mutant, said, _ in results if said == "passed")
+    return dict(date=datetime.date.today().isoformat(), commit=git("rev-parse", "--short", "HEAD").strip(),
+                seconds=round(sum(seconds for *_, seconds in results)), mutants=len(results),
+                killed=len(results) - len(survivors), late=sum(said == "late" for _, said, _ in results), survivors=survivors)
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", "-C", ROOT, *arguments], check=True, text=True, stdout=subprocess.PIPE).stdout
 
 
 def record(module: str, found: dict) -> None:
     """Put what was found into ``book/mutants.json``, beside the other modules' results."""
     change(ROOT / "book" / "mutants.json", lambda results: results.update({module: found}), {})
-    print(f"{module}: {found['killed']} of {found['mutants']} mutants killed", flush=True)
+    print(f"{module}: {found['killed']} of {found['mutants']} mutants killed in {found['seconds']} s", flush=True)
 
 
 if __name__ == "__main__":
