@@ -24,7 +24,7 @@ from tools.files import change
 
 MODULES = sorted(path.stem for path in (ROOT / "diffnotes").glob("*.py") if path.stem != "__init__")
 TESTS = {"_checks": "test_checks"}  # where a module's test file is not named after it
-OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not browser and not cuda and not slow",
+OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not browser and not cuda",
            "--hypothesis-profile=first"]
 LOADED = ("torch", "pytest", "hypothesis", "scipy.stats", "scipy.integrate", "matplotlib.pyplot", "tqdm.auto")
 MEMORY = 8 * 2**30  # bytes of address space; a mutant may ask for any
