@@ -1,16 +1,12 @@
-"""The registry, the ledger, the presets, the plots, and what every stored chapter must have."""
+"""The ledger, the table of contents and the notation, and what every stored chapter must have."""
 
 import html
 import inspect
 import json
 import re
-from collections import Counter
 from pathlib import Path
 
-import matplotlib
-import numpy as np
 import pytest
-import torch
 import yaml
 
 import diffnotes as dn
@@ -29,14 +25,6 @@ def cells(path, kind):
 
 def source(cell):
     return "".join(cell["source"])
-
-
-def test_registry_has_every_item_in_its_group():
-    kinds = Counter(re.sub(r"\d+$", "", id) for id in dn.registry())
-    paper = {kind: count for kind, count in kinds.items() if kind not in ("O", "B")}
-    assert paper == {"T": 2, "L": 8, "D": 1, "R": 7, "P-T": 2, "P-L": 7, "F": 11, "A": 4, "E": 1} and kinds["O"] >= 3 and kinds["B"] >= 5
-    assert {id[0]: item.group for id, item in dn.registry().items()} == dict.fromkeys("TLDRPFAE", "the paper") | {
-        "O": "this book", "B": "beyond the paper"}
 
 
 def test_every_item_with_a_chapter_has_its_verdict_there_and_no_other_has_one():
@@ -58,27 +46,6 @@ def test_the_ledger_page_says_what_the_chapters_store():
         words = " ".join(html.unescape(row).replace("\u2019", "'").split())  # the page has typographic apostrophes
         assert words.startswith(item.name)
         assert verdict is None or words.endswith(f"{verdict.verdict} {verdict.evidence} {verdict.measured()}")
-
-
-def test_a_verdict_in_the_wrong_chapter_is_refused(tmp_path):
-    verdict = claims.Claim("L4", "holds", "inequality", "1", 0)
-    output = {"output_type": "display_data", "metadata": {}, "data": verdict._repr_mimebundle_()}
-    notebook = {"cells": [{"cell_type": "code", "source": "", "outputs": [output]}]}
-    (tmp_path / "99_elsewhere.ipynb").write_text(json.dumps(notebook))
-    with pytest.raises(ValueError, match="claim L4"):
-        dn.ledger(tmp_path)
-    (tmp_path / "99_elsewhere.ipynb").unlink()
-    notebook["cells"] *= 2
-    (tmp_path / "21_exact_gradient_flow.ipynb").write_text(json.dumps(notebook))
-    with pytest.raises(ValueError, match="two verdicts"):
-        dn.ledger(tmp_path)
-
-
-@pytest.mark.parametrize("change, name", [
-    ({"id": "L99"}, "id"), ({"verdict": "probably"}, "verdict"), ({"evidence": "hearsay"}, "evidence"), ({"seeds": -1}, "seeds")])
-def test_bad_claims_name_the_argument(change, name):
-    with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
-        dn.claim(**dict(id="L4", verdict="holds", evidence="proof", value="", seeds=0) | change)
 
 
 def test_every_page_is_in_the_table_of_contents():
@@ -189,57 +156,6 @@ def test_every_symbol_used_is_in_the_notation():
     for path in CHAPTERS:
         used = symbols("\n".join(source(cell) for cell in cells(path, "markdown")))
         assert used <= listed, f"{path.stem} uses {sorted(used - listed)}"
-
-
-def test_presets_and_devices(monkeypatch, capsys):
-    monkeypatch.setenv("DIFFNOTES_PRESET", "paper")
-    assert dn.by_preset(ci=1, paper=2) == 2 and dn.by_preset(ci=1) == 1
-    with pytest.raises(ValueError, match=r"^DIFFNOTES_PRESET: .*ci in this chapter"):
-        dn.start(ci="1 s")
-    monkeypatch.setenv("DIFFNOTES_PRESET", "fast")
-    with pytest.raises(ValueError, match=r"^DIFFNOTES_PRESET"):
-        dn.preset()
-    monkeypatch.setenv("DIFFNOTES_PRESET", "ci")
-    monkeypatch.setenv("DIFFNOTES_DEVICE", "cpu")
-    assert dn.start(ci="1 s").type == "cpu" and capsys.readouterr().out == "preset ci, about 1 s; device cpu\n"
-    with pytest.raises(ValueError, match=r"^device: "):
-        dn.device("abacus")
-
-
-def test_slider_is_plain_html_that_says_what_it_shows():
-    figures = [dn.plots.panels()[0] for _ in range(3)]
-    slider = dn.plots.slider(figures, [1, 2.5, "<4"], name="mu", alts=["one", 'two "x"', "four"], caption="a & b", start=1)
-    html_ = slider._repr_mimebundle_()["text/html"]
-    assert html_.count("data:image/png;base64,") == 3 and html_.count(" hidden>") == 2
-    assert 'alt="two &quot;x&quot;" data-value="2.5">' in html_ and 'data-value="&lt;4" hidden>' in html_
-    assert "<figcaption>a &amp; b</figcaption>" in html_ and 'max="2" value="1"' in html_ and "<output>2.5</output>" in html_
-    assert slider._repr_mimebundle_()["text/plain"] == "3 pictures, mu = 1, 2.5, <4: a & b"
-    assert not matplotlib.pyplot.get_fignums()
-    for bad, name in ((dict(values=[1]), "figures"), (dict(start=3), "start"), (dict(figures=[], values=[], alts=[]), "figures")):
-        with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
-            dn.plots.slider(**dict(figures=figures, values=[1, 2, 3], alts=["a", "b", "c"], name="mu", caption="c") | bad)
-
-
-def test_ticks_are_the_given_values():
-    figure, ax = dn.plots.panels()
-    dn.plots.label(ax, log="x")
-    dn.plots.ticks(ax, [16, 64, 256])
-    assert [t.get_text() for t in ax.get_xticklabels()] == ["16", "64", "256"] and not len(ax.xaxis.get_minorticklocs())
-    matplotlib.pyplot.close(figure)
-
-
-def test_plots_draw_what_they_are_given():
-    before = dict(matplotlib.rcParams)
-    figure, ax = dn.plots.panels()
-    assert dict(matplotlib.rcParams) == before and figure.get_facecolor() == (1, 1, 1, 1)
-    y = torch.arange(30, dtype=torch.float64).reshape(10, 3)
-    dn.plots.band(ax, [1, 2, 3], y, color="red", label="a")
-    assert np.allclose(ax.lines[0].get_ydata(), y.median(0).values + 1.5)
-    low = ax.collections[0].get_paths()[0].vertices[:, 1].min()
-    assert low == pytest.approx(np.quantile(y[:, 0], 0.1))
-    dn.plots.label(ax, "x", "y", "t", log="y")
-    assert ax.get_yscale() == "log" and ax.get_xscale() == "linear" and ax.get_title(loc="left") == "t"
-    matplotlib.pyplot.close(figure)
 
 
 def test_no_module_of_the_package_is_hidden_by_a_function_of_its_name():

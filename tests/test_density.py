@@ -184,3 +184,28 @@ def test_kl_on_points_passes_nan_on():
 def test_reading_a_density_off_a_score_names_bad_arguments(change, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         dn.kl_on_points(**dict(score=lambda x, t: -x, log_p=torch.zeros(3, dtype=F64), x=torch.linspace(-1, 1, 3, dtype=F64), t=0.1) | change)
+
+
+def test_covariances_are_symmetric_up_to_rounding():
+    """Which bug this catches: a tolerance that lets an asymmetric matrix through, in either triangle, or refuses a product's rounding."""
+    zero = torch.zeros(2, dtype=F64)
+    for scale in (1e-3, 1.0, 1e4):  # the tolerance is relative to the largest entry, which may stand off the diagonal
+        for entry in ((0, 1), (1, 0)):
+            for base in ([[1.0, 0.0], [0.0, 1.0]], [[4.0, -5.0], [-5.0, 9.0]]):
+                cov = torch.tensor(base, dtype=F64) * scale
+                size = float(cov.abs().max())
+                cov[entry] += 0.5e-6 * size
+                kl = dn.kl_gaussian(zero, cov, zero, cov)
+                assert abs(float(kl)) < 1e-5
+                cov[entry] += 1e-6 * size
+                for name, laws in (("cov_p", (cov, torch.eye(2, dtype=F64))), ("cov_q", (torch.eye(2, dtype=F64), cov))):
+                    with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: a symmetric matrix"):
+                        dn.kl_gaussian(zero, laws[0], zero, laws[1])
+
+
+def test_too_little_mass_is_refused_like_too_much():
+    p = torch.full((10,), 0.1, dtype=F64)
+    for mass in (0.99, 1.01):
+        with pytest.raises(ValueError, match=rf"^q: got {mass:g}; allowed: "):
+            dn.kl_grid(p, mass * p, 1.0, tolerance=0.005)
+        assert abs(float(dn.kl_grid(p, mass * p, 1.0, tolerance=0.02))) < 1e-12

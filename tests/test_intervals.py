@@ -35,3 +35,16 @@ def test_bad_input(name, call):
 def test_formats_are_those_of_numbers():
     value = dn.Interval(-0.001, 1.2, 1.5)
     assert f"{value:>6.2f}" == "  1.20 (  0.00 to   1.50)" and f"{value:+.1f}" == "+1.2 (+0.0 to +1.5)" and f"{value:*^6.1f}" == "*1.2** (*0.0** to *1.5**)"
+
+
+def test_two_values_are_enough_and_single_precision_is_not_felt():
+    """Which bug this catches: float32 sums, whose interval differs in the seventh digit; two values counted as too few."""
+    assert dn.mean_interval([1.0, 3.0]).mean == 2 and dn.mean_interval([1.0, 3.0]).low == pytest.approx(2 - stats.t.ppf(0.975, 1))
+    values = torch.from_numpy(np.random.default_rng(0).normal(1000.0, 0.1, 9)).float()
+    assert dn.mean_interval(values) == dn.mean_interval(values.double()) == dn.mean_interval(values.double().tolist())
+
+
+@pytest.mark.parametrize(("name", "value"), [("confidence", 0.0), ("confidence", -0.5), ("confidence", 1.5), ("values", torch.ones(3, dtype=torch.complex64))])
+def test_levels_lie_between_zero_and_one_and_values_are_real(name, value):
+    with pytest.raises(ValueError, match=f"^{name}: got"):
+        dn.mean_interval(**{"values": [1.0, 2.0], name: value})

@@ -46,3 +46,14 @@ def test_the_best_gaussians_loss_is_its_scores(sde):
 def test_bad_input(name, call):
     with pytest.raises(ValueError, match=f"^{name}: got"):
         call()
+
+
+def test_data_on_a_line_has_a_loss_between_zero_and_its_dimension():
+    """Which bug this catches: an eigenvalue that is zero up to rounding and comes out negative, so that a share of the signal
+    below zero or far above one enters the sum."""
+    direction = torch.linspace(1, 2, 10, dtype=torch.float64)
+    x0 = 1e6 * dn.normal(np.random.default_rng(0), (30, 1)) * direction
+    t = torch.logspace(-9, 0, 40, dtype=torch.float64)
+    loss = dn.gaussian_denoising_loss(dn.OU(T=2.0), x0, t)
+    assert (loss > 0).all() and (loss < 10).all() and float(loss[-1]) == pytest.approx(1, abs=1e-3)
+    assert (torch.linalg.eigvalsh((x0 - x0.mean(0)).T.cov(correction=0)) < 0).any()  # there is such an eigenvalue

@@ -1,6 +1,7 @@
 """Records of long runs: shown with their provenance, and never older than the chapter they belong to."""
 
 import json
+import sys
 from pathlib import Path
 
 import nbformat
@@ -69,13 +70,23 @@ def test_recording_runs_the_variants_and_leaves_the_notebook_alone(tmp_path, mon
     assert [file.name for file in (tmp_path / "diffnotes" / "records").iterdir()] == ["tiny.json"]
 
 
-def test_seeds_and_precision_come_from_the_environment(monkeypatch):
-    assert dn.seeds(ci=3, paper=9) == range(3)
-    monkeypatch.setenv("DIFFNOTES_PRESET", "paper")
-    monkeypatch.setenv("DIFFNOTES_FIRST_SEED", "1000")
-    monkeypatch.setenv("DIFFNOTES_DTYPE", "float64")
-    assert dn.seeds(ci=3, paper=9) == range(1000, 1009) and str(dn.precision()) == "torch.float64"
-    for name, call in (("DIFFNOTES_FIRST_SEED", lambda: dn.seeds(ci=1)), ("DIFFNOTES_DTYPE", dn.precision)):
-        monkeypatch.setenv(name, "-1")
-        with pytest.raises(ValueError, match=rf"^{name}: got '-1'; allowed: "):
-            call()
+def test_a_record_s_table_is_aligned_and_names_another_verdict():
+    values = {"a": "0.20", "longer name": "a value of more than twenty-two letters"}
+    assert str(records.Beside(values, None)).splitlines() == [
+        "             this run", "a            0.20", "longer name  a value of more than twenty-two letters"]
+    record = RECORD | {"values": {"a": "1"}, "commit": "abc", "verdicts": {"ci": {"F3": "holds", "F4": "holds"}, "float64": {"F3": "holds"}}}
+    assert str(records.Beside({"a": "0.2", "b": "3"}, record)).splitlines() == [
+        "   this run                paper preset", "a  0.2                     1", "b  3", "",
+        "recorded 2026-11-24 in 3.5 min: python -m x", "  64 seeds; torch 2; x86", "  commit abc", "  verdicts, float64: F4 None"]
+    assert records.provenance(RECORD)[-2] == "  verdicts, paper preset: the same as in ci"
+    assert records.Beside({"a": "1"}, None)._repr_mimebundle_()[records.MIME] == {"values": {"a": "1"}}
+
+
+def test_numbers_are_displayed_in_a_notebook_and_printed_elsewhere(capsys, monkeypatch):
+    results, name = [], RECORDS[0].stem
+    monkeypatch.setattr("IPython.display.display", results.append)
+    dn.beside(name, {"x": "1"})
+    assert results == [records.Beside({"x": "1"}, json.loads(RECORDS[0].read_text(encoding="utf-8")))] and capsys.readouterr().out == ""
+    monkeypatch.setitem(sys.modules, "IPython.display", None)  # as if it were not installed
+    dn.beside("no_such_chapter", {"x": "1"})
+    assert len(results) == 1 and capsys.readouterr().out == f"{records.Beside({'x': '1'}, None)}\n"

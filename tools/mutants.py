@@ -6,6 +6,7 @@ are cores, and writes what was killed, and every survivor, to ``book/mutants.jso
 
 import ast
 import datetime
+import gc
 import multiprocessing
 import os
 import re
@@ -24,9 +25,10 @@ from tools.files import change
 
 MODULES = sorted(path.stem for path in (ROOT / "diffnotes").glob("*.py") if path.stem != "__init__")
 TESTS = {"_checks": "test_checks"}  # where a module's test file is not named after it
-OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not browser and not cuda",
-           "--hypothesis-profile=first"]
-LOADED = ("torch", "pytest", "hypothesis", "scipy.stats", "scipy.integrate", "matplotlib.pyplot", "tqdm.auto")
+OPTIONS = ["-x", "-q", "-m", "not browser and not cuda", "-p", "no:cacheprovider", "-p", "no:unraisableexception",
+           "-p", "no:warnings", "-p", "_hypothesis_pytestplugin", "--hypothesis-profile=first"]
+LOADED = ("torch", "torch.func", "pytest", "hypothesis", "scipy.stats", "scipy.integrate", "matplotlib.pyplot", "tqdm.auto",
+          "nbval.plugin", "IPython.display", "PIL.Image", "yaml")
 MEMORY = 8 * 2**30  # bytes of address space; a mutant may ask for any
 # Each operator and call becomes its opposite, each comparison its near and its far neighbour; numbers go one up and one down.
 OPERATORS = {ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "/"), ast.Div: ("/", "*"), ast.Pow: ("**", "*"),
@@ -40,7 +42,7 @@ LEFT_OUT = ("abs", "clamp", "sqrt", "square", "exp", "log")  # methods
 
 
 def mutants(source: str) -> list[str]:
-    """The source with one thing changed, in every way.  Texts, annotations and what only an error says stay as they are."""
+    """The source with one thing changed, in every way.  Texts, annotations, decorators and what only an error says stay."""
     starts = [0]
     for line in source.encode().splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
@@ -106,7 +108,7 @@ def parts(node):
             return []
         if name == "holds":
             return node.args[1:2]
-    skipped = ("annotation", "returns")
+    skipped = ("annotation", "returns", "decorator_list")
     return [child for field, value in ast.iter_fields(node) if field not in skipped
             for child in (value if isinstance(value, list) else [value]) if isinstance(child, ast.AST)]
 
@@ -164,9 +166,10 @@ def changed(before: str, after: str) -> list[str]:
 def main(modules: list[str]) -> None:
     for unknown in set(modules) - set(MODULES):
         raise SystemExit(f"module: got {unknown!r}; allowed: {', '.join(MODULES)}")
-    os.environ.update(OMP_NUM_THREADS="1", MPLBACKEND="agg")
+    os.environ.update(OMP_NUM_THREADS="1", MPLBACKEND="agg", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     for name in LOADED:
         import_module(name)
+    gc.freeze()  # what is loaded is not searched for rubbish in every fork
     context, cores = multiprocessing.get_context("fork"), len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(cores, context, start, (folder,)) as pool:
         sources = {module: git("show", f"HEAD:diffnotes/{module}.py") for module in modules or MODULES}
