@@ -54,6 +54,17 @@ def test_the_theorem_on_random_instances(seed, m, d, rank, from_zero):
     assert torch.isinf(c.bound_b[~ok]).all()
 
 
+@pytest.mark.parametrize("shift", [(-0.5, -0.25, -0.1), (-0.5, 0.1, 0.2), (0.1, 0.2, 0.3)])
+def test_beta_is_the_largest_eigenvalue_in_size(shift):
+    """Which bug this catches: the largest eigenvalue, or the smallest size, in place of the operator norm; data that see less."""
+    population, rotation = 2 * torch.eye(3, dtype=torch.float64), torch.linalg.qr(dn.normal(np.random.default_rng(0), (3, 3)))[0]
+    C, S = torch.ones(1, 3, dtype=torch.float64), torch.tensor(5.0, dtype=torch.float64)
+    data = population + rotation @ torch.diag(torch.tensor(shift, dtype=torch.float64)) @ rotation.T
+    c = dn.certificate(dn.GradientFlow(dn.Statistics(population, C, S)), dn.Statistics((data + data.T) / 2, C, S), [0.1, 0.4, 0.6, 1.0])
+    beta = max(map(abs, shift))
+    assert float(c.beta) == pytest.approx(beta) and torch.isinf(c.bound_b).tolist() == [4 * beta * tau > 1 for tau in (0.1, 0.4, 0.6, 1.0)]
+
+
 def test_constants_of_b():
     y = torch.logspace(-6, 6, 100_001, dtype=torch.float64)
     # ||Theta(s) - Theta_0||^2 / (4 tau rho) in one direction with y = 4 b tau.

@@ -189,7 +189,7 @@ def test_reading_a_density_off_a_score_names_bad_arguments(change, name):
 def test_covariances_are_symmetric_up_to_rounding():
     """Which bug this catches: a tolerance that lets an asymmetric matrix through, in either triangle, or refuses a product's rounding."""
     zero = torch.zeros(2, dtype=F64)
-    for scale in (1e-3, 1.0, 1e4):  # the tolerance is relative to the largest entry, which may stand off the diagonal
+    for scale in (1e-3, 1.0, 1e4):  # the tolerance is relative to the largest entry
         for entry in ((0, 1), (1, 0)):
             for base in ([[1.0, 0.0], [0.0, 1.0]], [[4.0, -5.0], [-5.0, 9.0]]):
                 cov = torch.tensor(base, dtype=F64) * scale

@@ -81,6 +81,17 @@ def test_reverse_density_conserves_mass_and_sign_even_with_huge_steps():
     assert (q >= 0).all() and float((q * dn.cell_widths(x)).sum()) == pytest.approx(1.0, abs=1e-12)
 
 
+def test_steps_too_long_to_extrapolate_are_refused():
+    """One step gives the extrapolated density a mass of 1.37, two 1.11, three one within 0.05 of 1.
+
+    Which bug this catches: a limit so wide that the normalisation hides a density that is wrong everywhere."""
+    for steps, mass in ((1, "1.369"), (2, "1.111")):
+        with pytest.raises(ValueError, match=rf"^t: got {mass}\d*; allowed: steps short enough"):
+            solve(401, steps, 2)
+    x, q, _ = solve(401, 3, 2)
+    assert float((q * dn.cell_widths(x)).sum()) == pytest.approx(1.0, abs=1e-12)
+
+
 def test_reverse_density_of_a_linear_score_is_the_known_gaussian():
     # Score -x/V0 in place of the truth: dV/du = 2V - 4V/V0 + 2 backwards in time for OU.
     x, t = torch.linspace(-20, 20, 1601, dtype=F64), torch.linspace(3.0, 0.0, 201, dtype=F64)

@@ -122,6 +122,52 @@ def test_half_width_covers_the_marginals():
         assert float(torch.trapezoid(p.log_prob(x[:, None], t).exp(), x)) == pytest.approx(1.0, abs=1e-7)
 
 
+def test_half_width_is_set_by_the_widest_component_and_the_farthest():
+    """Which bug this catches: the narrowest component, the nearest mean or the shortest axis in place of the largest."""
+    r, v, t = float(dn.OU().scale(0.3)), float(dn.OU().std(0.3)), 0.3
+    wide = dn.GaussianMixture.isotropic([0.5, 0.5], [[0.0], [2.0]], [10.0, 1.0]).diffused(dn.OU())
+    assert float(wide.half_width(t, 3.0)) == pytest.approx(3 * (100 * r**2 + v**2) ** 0.5)
+    far = dn.GaussianMixture.isotropic([0.5, 0.5], [[0.0, 0.0], [1.0, -50.0]], [4.0, 1.0]).diffused(dn.OU())
+    assert float(far.half_width(t, 3.0)) == pytest.approx(50 * r + 3 * (r**2 + v**2) ** 0.5)
+    long = dn.GaussianMixture([1.0], [[0.0, 0.0]], [[[1.0, 0.0], [0.0, 100.0]]]).diffused(dn.OU())
+    assert float(long.half_width(t, 3.0)) == pytest.approx(3 * (100 * r**2 + v**2) ** 0.5)
+    times = torch.tensor([0.1, 2.0], dtype=F64)
+    assert torch.equal(wide.half_width(times), torch.stack([wide.half_width(s, 7.0) for s in times]))
+
+
+def test_covariances_are_symmetric_and_positive_up_to_rounding():
+    """Which bug this catches: a tolerance that refuses the rounding of a product, or lets a matrix through that is no covariance."""
+    def mixture(matrix):
+        return dn.GaussianMixture([1.0], torch.zeros(1, 2, dtype=F64), torch.as_tensor(matrix, dtype=F64)[None])
+
+    for scale in (1e-3, 1.0, 1e4):  # both tolerances are relative
+        for entry in ((0, 1), (1, 0)):
+            cov = scale * torch.eye(2, dtype=F64)
+            cov[entry] = 0.5e-6 * scale
+            mixture(cov)
+            cov[entry] = 2e-6 * scale
+            with pytest.raises(ValueError, match=r"^covariances: got .*; allowed: symmetric matrices"):
+                mixture(cov)
+        below = mixture(scale * torch.diag(torch.tensor([1.0, -0.5e-6], dtype=F64)))
+        assert torch.allclose(below.covariance(), scale * torch.diag(torch.tensor([1.0, 0.0], dtype=F64)), rtol=1e-12)
+        with pytest.raises(ValueError, match=r"^covariances: got -.*; allowed: positive semi-definite matrices"):
+            mixture(scale * torch.diag(torch.tensor([1.0, -2e-6], dtype=F64)))
+    tiny = torch.diag(torch.tensor([1.0, 1e-15], dtype=F64))  # well above the rounding of 1: a variance, not a zero
+    torch.testing.assert_close(mixture(tiny).covariance(), tiny, rtol=1e-6, atol=0)
+
+
+def test_weights_sum_to_one_up_to_rounding_and_are_made_to():
+    for gap in (5e-10, -5e-10):
+        assert float(dn.GaussianMixture.isotropic([0.5, 0.5 + gap], [[0.0], [1.0]], 1.0).weights.sum()) == pytest.approx(1, abs=1e-15)
+        with pytest.raises(ValueError, match=r"^weights: got .*; allowed: weights that sum to one"):
+            dn.GaussianMixture.isotropic([0.5, 0.5 + 4 * gap], [[0.0], [1.0]], 1.0)
+    single = dict(means=torch.zeros(2, 1), std=1.0)
+    for gap in (5e-6, -5e-6):
+        assert dn.GaussianMixture.isotropic(torch.tensor([0.5, 0.5 + gap]), **single).weights.sum().item() == pytest.approx(1, abs=1e-6)
+        with pytest.raises(ValueError, match=r"^weights: got .*; allowed: weights that sum to one"):
+            dn.GaussianMixture.isotropic(torch.tensor([0.5, 0.5 + 4 * gap]), **single)
+
+
 EYE = torch.eye(2, dtype=torch.float64)[None]
 
 

@@ -34,6 +34,36 @@ def test_corrector_reduces_the_predictors_error():
     assert errors[1] < 0.75 * errors[0] and errors[2] < 0.5 * errors[0]
 
 
+def test_fifty_corrector_steps_have_the_variance_of_their_own_recursion():
+    """Langevin steps of size e on N(0, V): v <- (1 - e/V)^2 v + 2 e, in the end V / (1 - e / (2 V)).
+
+    Which bug this catches: noise of another size than sqrt(2 e), such as sqrt(e), with which the variance is halved."""
+    t, snr, steps = torch.tensor([1.0, 1.0 - 1e-9], dtype=F64), 0.4, 50
+    target, e = spread(1.0) ** 2, 2 * (snr * float(SDE.std(1.0))) ** 2
+    x = dn.reverse_sde(GAUSS.score, SDE, torch.zeros(20_000, 1, dtype=F64), t, np.random.default_rng(0), corrector=steps, snr=snr)
+    exact = 0.0
+    for _ in range(steps):
+        exact = (1 - e / target) ** 2 * exact + 2 * e
+    assert exact == pytest.approx(target / (1 - e / (2 * target)), rel=1e-3)
+    assert float(x.var()) == pytest.approx(exact, rel=4 * (2 / 20_000) ** 0.5)
+
+
+def test_the_corrector_runs_at_every_time_but_zero():
+    """Which bug this catches: a score asked for at t = 0, where that of a data set is infinite, or a corrector left out before."""
+    def asked(t, corrector):
+        times = []
+
+        def score(x, now):
+            times.append(float(now))
+            return -x
+
+        dn.reverse_sde(score, SDE, torch.zeros(2, 1, dtype=F64), torch.tensor(t, dtype=F64), np.random.default_rng(0), corrector=corrector)
+        return times
+
+    assert asked([2.0, 1.0, 0.0], 2) == [2.0, 1.0, 1.0, 1.0]
+    assert asked([2.0, 1.0, 0.5], 2) == [2.0, 1.0, 1.0, 1.0, 0.5, 0.5] and asked([2.0, 1.0, 0.5], 0) == [2.0, 1.0]
+
+
 def test_reverse_sde_has_the_right_law_for_two_modes():
     x = dn.reverse_sde(MODES.score, SDE, MODES.sample(20_000, 3.0, np.random.default_rng(0)), times(200), np.random.default_rng(1))
     exact = MODES.sample(20_000, 0.05, np.random.default_rng(2))
