@@ -52,24 +52,6 @@ def test_a_record_belongs_to_its_chapter(path):
     assert set(record) - {"commit"} == set(RECORD) and path.stem in record["command"]
 
 
-def test_recording_runs_the_variants_and_leaves_the_notebook_alone(tmp_path, monkeypatch):
-    (tmp_path / "diffnotes").mkdir()
-    monkeypatch.setattr(recording, "ROOT", tmp_path)
-    code = ("import diffnotes as dn\n"
-            "double = str(dn.precision()) == 'torch.float64'\n"
-            "dn.claim('F3', 'holds' if double else 'does not reproduce', evidence='experiment', value='', seeds=len(dn.seeds(ci=2, paper=5)))\n"
-            "dn.beside('tiny', {'preset': dn.preset(), 'first seed': str(dn.seeds(ci=1)[0])})")
-    path = tmp_path / "tiny.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), path)
-    before = path.read_bytes()
-    result = json.loads(recording.record(path).read_text(encoding="utf-8"))
-    assert path.read_bytes() == before and set(result) == {*RECORD, "commit"} and result["commit"] == commit()
-    assert result["values"] == {"preset": "paper", "first seed": "0"} and result["seeds"] == 5
-    assert result["verdicts"] == {"ci": {}, "paper preset": {"F3": "does not reproduce"}, "float64": {"F3": "holds"},
-                                  "seeds from 1000": {"F3": "does not reproduce"}}
-    assert [file.name for file in (tmp_path / "diffnotes" / "records").iterdir()] == ["tiny.json"]
-
-
 def test_a_record_s_table_is_aligned_and_names_another_verdict():
     values = {"a": "0.20", "longer name": "a value of more than twenty-two letters"}
     assert str(records.Beside(values, None)).splitlines() == [
@@ -90,3 +72,21 @@ def test_numbers_are_displayed_in_a_notebook_and_printed_elsewhere(capsys, monke
     monkeypatch.setitem(sys.modules, "IPython.display", None)  # as if it were not installed
     dn.beside("no_such_chapter", {"x": "1"})
     assert len(results) == 1 and capsys.readouterr().out == f"{records.Beside({'x': '1'}, None)}\n"
+
+
+def test_recording_runs_the_variants_and_leaves_the_notebook_alone(tmp_path, monkeypatch):
+    (tmp_path / "diffnotes").mkdir()
+    monkeypatch.setattr(recording, "ROOT", tmp_path)
+    code = ("import diffnotes as dn\n"
+            "double = str(dn.precision()) == 'torch.float64'\n"
+            "dn.claim('F3', 'holds' if double else 'does not reproduce', evidence='experiment', value='', seeds=len(dn.seeds(ci=2, paper=5)))\n"
+            "dn.beside('tiny', {'preset': dn.preset(), 'first seed': str(dn.seeds(ci=1)[0])})")
+    path = tmp_path / "tiny.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), path)
+    before = path.read_bytes()
+    result = json.loads(recording.record(path).read_text(encoding="utf-8"))
+    assert path.read_bytes() == before and set(result) == {*RECORD, "commit"} and len(result["commit"]) >= 40
+    assert result["values"] == {"preset": "paper", "first seed": "0"} and result["seeds"] == 5
+    assert result["verdicts"] == {"ci": {}, "paper preset": {"F3": "does not reproduce"}, "float64": {"F3": "holds"},
+                                  "seeds from 1000": {"F3": "does not reproduce"}}
+    assert [file.name for file in (tmp_path / "diffnotes" / "records").iterdir()] == ["tiny.json"]

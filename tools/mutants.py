@@ -113,11 +113,12 @@ def parts(node):
             for child in (value if isinstance(value, list) else [value]) if isinstance(child, ast.AST)]
 
 
-def start(folder: str) -> None:
-    """A worker's own copy of the last commit; compiled files go by content there, as two mutants may come in one second."""
+def start(folder: str, commit: str) -> None:
+    """A worker's own copy of a commit; compiled files go by content there, as two mutants may come in one second."""
     copy = Path(folder) / str(os.getpid())
     subprocess.run(["git", "clone", "-q", ROOT, copy], check=True)
     os.chdir(copy)
+    subprocess.run(["git", "checkout", "-q", "--detach", commit], check=True)
     subprocess.run([sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "diffnotes"], check=True)
     sys.path.insert(0, str(copy))
     os.environ["PYTHONPATH"] = str(copy)
@@ -170,9 +171,9 @@ def main(modules: list[str]) -> None:
     for name in LOADED:
         import_module(name)
     gc.freeze()  # what is loaded is not searched for rubbish in every fork
-    context, cores = multiprocessing.get_context("fork"), len(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(cores, context, start, (folder,)) as pool:
-        sources = {module: git("show", f"HEAD:diffnotes/{module}.py") for module in modules or MODULES}
+    commit, cores, context = git("rev-parse", "HEAD").strip(), len(os.sched_getaffinity(0)), multiprocessing.get_context("fork")
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(cores, context, start, (folder, commit)) as pool:
+        sources = {module: git("show", f"{commit}:diffnotes/{module}.py") for module in modules or MODULES}
         sound = {module: pool.submit(outcome, module, source, 600.0) for module, source in sources.items()}
         jobs = {}
         for module, source in sources.items():
@@ -181,15 +182,16 @@ def main(modules: list[str]) -> None:
                 raise SystemExit(f"{module}: its tests do not pass as it is: {said}")
             jobs[module] = [(mutant, pool.submit(outcome, module, mutant, 10 + 5 * seconds)) for mutant in mutants(source)]
         for module, tried in jobs.items():
-            record(module, tally(sources[module], [(mutant, *job.result()) for mutant, job in tried]))
+            found = tally(sources[module], [(mutant, *job.result()) for mutant, job in tried])
+            record(module, dict(date=datetime.date.today().isoformat(), commit=commit[:7], **found))
 
 
 def tally(source: str, results: list[tuple[str, str, float]]) -> dict:
     """The numbers of mutants, of those killed and of those stopped because they took too long, and every survivor's line."""
     survivors = sorted(changed(source, mutant) for mutant, said, _ in results if said == "passed")
-    return dict(date=datetime.date.today().isoformat(), commit=git("rev-parse", "--short", "HEAD").strip(),
-                seconds=round(sum(seconds for *_, seconds in results)), mutants=len(results),
-                killed=len(results) - len(survivors), late=sum(said == "late" for _, said, _ in results), survivors=survivors)
+    return dict(seconds=round(sum(seconds for *_, seconds in results)),
+                mutants=len(results), killed=len(results) - len(survivors), late=sum(said == "late" for _, said, _ in results),
+                survivors=survivors)
 
 
 def git(*arguments: str) -> str:
