@@ -65,12 +65,11 @@ def kernels() -> dict[str, tuple]:
     grid = dn.line_grid(data, sde.std, 0.01, n_t=48, n_x=64)
     found["grid.weighted, n = 500"] = (lambda: grid.weighted(data)), None
     for k in (1, 16, 264):
-        theta = 0.1 * dn.normal(rng(), (k, 1, 64))
-        few = dn.RandomFeatures.draw(64, 1, sde.T, rng())
+        few = dn.RandomFeatures.draw(64, 1, sde.T, rng()).score(0.1 * dn.normal(rng(), (k, 1, 64)))
         x, t = dn.stretched_grid(300.0, 500, 6.0), torch.linspace(5.0, 0.01, 21, dtype=F64)
         prior = dn.GaussianMixture.normal(1.0).log_prob(x[:, None]).exp()
         found[f"reverse_sde_density, {k} scores, 20 steps"] = (
-            lambda few=few, theta=theta, x=x, t=t, prior=prior: dn.reverse_sde_density(few.score(theta), sde, x, t, prior, edge_mass=1.0)), None
+            lambda few=few, x=x, t=t, prior=prior: dn.reverse_sde_density(few, sde, x, t, prior, edge_mass=1.0)), None
     net = dn.UNet.draw(28, dn.VE(), [rng()], channels=(16, 32, 64), data_std=0.5)
     images, up = dn.normal(rng(), (1, 16, 784), dtype=torch.float32), dn.VE().geometric_times(0.05, 6, dtype=torch.float32)
     found["likelihood of a U-Net, 1 probe, 6 steps"] = (lambda: dn.probability_flow_log_prob(

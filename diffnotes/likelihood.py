@@ -1,9 +1,10 @@
 r"""The likelihood of what the probability flow generates (instantaneous change of variables).
 
-With a^2 = r^2 + std^2, z = x / a, and the logarithm of the noise beside the signal as its clock, u = log(std / r), the flow (4) is
+With a^2 = r^2 + std^2, z = x / a, and the logarithm of the noise beside the signal as its clock, u = log(std / r), (4) is
 
 .. math:: \frac{dz}{du} = -\frac{\mathrm{std}^2}{a} \Big(s(x, t) + \frac{x}{a^2}\Big), \qquad
-          \log \frac{q(x(t_0))}{\pi(x(T))} = d \log\frac{a(T)}{a(t_0)} - \int \mathrm{std}^2 \Big(\mathrm{div}\, s + \frac{d}{a^2}\Big) du.
+          \log \frac{q(x(t_0))}{\pi(x(T))}
+          = d \log\frac{a(T)}{a(t_0)} - \int \mathrm{std}^2 \Big(\mathrm{div}\, s + \frac{d}{a^2}\Big) du.
 
 The integrand is bounded at both ends and zero for standard normal data.  In t it grows like d g^2 / (2 std^2) for the score of a
 point, which every rule on a grid overestimates near t = 0.

@@ -10,7 +10,6 @@ import pytest
 import diffnotes as dn
 from diffnotes import claims, records
 from tools import record as recording
-from tools.checkout import commit
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = sorted((ROOT / "diffnotes" / "records").glob("*.json"))

@@ -21,6 +21,8 @@ from importlib import import_module
 from pathlib import Path
 
 from tools.build import ROOT
+from tools.checkout import NEEDED
+from tools.checkout import commit as commit_here
 from tools.files import change
 
 MODULES = sorted(path.stem for path in (ROOT / "diffnotes").glob("*.py") if path.stem != "__init__")
@@ -167,6 +169,8 @@ def changed(before: str, after: str) -> list[str]:
 def main(modules: list[str]) -> None:
     for unknown in set(modules) - set(MODULES):
         raise SystemExit(f"module: got {unknown!r}; allowed: {', '.join(MODULES)}")
+    if commit_here() == "unknown":
+        raise SystemExit(NEEDED)
     os.environ.update(OMP_NUM_THREADS="1", MPLBACKEND="agg", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
     for name in LOADED:
         import_module(name)
