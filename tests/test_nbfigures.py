@@ -6,6 +6,7 @@ Each mutant changes one thing.  A check that passes them all, or fails the uncha
 import base64
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,26 @@ for k in (1, 2):
     ax.plot(x, y ** k * (1.0 if k == 1 else 1.00))
     figures.append(figure)
 dn.plots.slider(figures, [1, 2], name="k", alts=["first", "second"], caption="powers")"""
+
+# A picture of every other type, bare and inside HTML.
+TYPES = """import base64, io
+from IPython.display import HTML, display
+from PIL import Image
+grey = 128
+def encoded(kind, **kwargs):
+    frames = [Image.new("RGB", (40, 30), (grey, 10 * k, 0)) for k in range(3)]
+    frames[1].putpixel((1, 1), (grey, 255, 0))
+    buffer = io.BytesIO()
+    frames[0].save(buffer, kind, **kwargs)
+    return base64.b64encode(buffer.getvalue()).decode()
+def animated(kind):
+    return encoded(kind, save_all=True, append_images=[Image.new("RGB", (40, 30), (grey if k else 255, 9 * k, 0)) for k in range(2)])
+for kind in ("jpeg", "bmp", "tiff"):
+    display({f"image/{kind}": encoded(kind)}, raw=True)
+for kind in ("gif", "webp"):
+    display({f"image/{kind}": animated(kind)}, raw=True)
+display({"image/svg+xml": f'<svg><rect fill="rgb({grey}, 0, 0)"/></svg>'}, raw=True)
+HTML(f'<img src="data:image/jpeg;base64,{encoded("jpeg")}">')"""
 
 CHANGES = {
     "curve 2% higher": ("y * 1.0", "y * 1.02"),
@@ -102,6 +123,49 @@ def test_changes_of_the_code_fail(stored, tmp_path, name):
         for kind in ("expected", "actual", "difference"):
             picture = tmp_path / f"small-cell0-figure0-{kind}.png"
             assert picture.exists() and str(picture) in result.stdout
+
+
+@pytest.fixture(scope="module")
+def types(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("types")
+    shutil.copy(ROOT / "conftest.py", folder)
+    path = folder / "small.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(TYPES)]), path)
+    store(path)
+    return path
+
+
+def pictures(notebook):
+    """(data, type) of every output with a picture."""
+    return [(output.data, kind) for cell in notebook.cells for output in cell.outputs for kind in output.data if kind.startswith("image/")]
+
+
+def test_pictures_of_every_type_are_compared(types, tmp_path):
+    """Executed as stored the notebook passes; with all pictures changed the report names each."""
+    assert len(pictures(nbformat.read(types, as_version=4))) == 6
+    result = check(mutant(types, tmp_path, replace("", "")), tmp_path)
+    assert result.returncode == 0, result.stdout
+    result = check(mutant(types, tmp_path, replace("grey = 128", "grey = 28")), tmp_path)
+    assert result.returncode == 1 and sorted(set(re.findall(r"figure (\d)", result.stdout))) == [*"0123456"]
+
+
+@pytest.mark.parametrize("kind", ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/svg+xml", "image/no-such"])
+def test_a_changed_picture_of_any_type_is_seen(kind):
+    """Without a kernel: what is left for nbval differs, or the pictures do."""
+    outputs = [[{"output_type": "display_data", "data": {kind: picture}} for picture in pictures] for pictures in (["a"], ["b"], ["a", "a"], [])]
+    bare = [nbfigures.without_pictures(output) for output in outputs]
+    assert bare[0][0] == bare[1][0] and bare[0][1] == ["a"] != bare[1][1] and bare[0][0] != bare[2][0] != bare[3][0]
+    assert not any(key.startswith("image/") for output in bare[2][0] for key in output["data"])
+    html = [{"output_type": "display_data", "data": {"text/html": f'<img src="data:{kind};base64,{picture}">'}} for picture in ("aa", "bb")]
+    left, found = nbfigures.without_pictures(html)
+    assert found == ["aa", "bb"] and left[0] == left[1] and kind in left[0]["data"]["text/html"]
+
+
+def test_one_frame_of_an_animation_counts_by_itself():
+    frames = [Image.new("RGB", (40, 30), (10 * k, 0, 0)) for k in range(4)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "PNG", save_all=True, append_images=frames[1:])
+    assert nbfigures.decode(base64.b64encode(buffer.getvalue()).decode()).shape == (4, 30, 40, 3)
 
 
 def drop_picture(notebook):

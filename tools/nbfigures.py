@@ -1,13 +1,14 @@
 """nbval that compares figures as pictures and refuses cells without a stored run.
 
-nbval 0.11 leaves ``image/png`` out of its comparison, passes cells that were never run, and runs cells with
+nbval 0.11 leaves ``image/png`` and ``image/jpeg`` out of its comparison, passes cells that were never run, and runs cells with
 ``store_history=False``, under which a trailing ``;`` does not silence a cell (nbval issue 194).  The root ``conftest.py``
 loads this plugin, which puts ``FigureFile`` and ``FigureCell`` in the place of nbval's two classes.
 
-A picture is any ``image/png`` output, and every frame of a slider, a PNG inside ``text/html``.  A pixel is *bad* when a
-colour channel differs by more than ``LEVEL`` of 255; a figure fails when more than ``SHARE`` of its pixels are bad, or its
-size differs.  With pinned versions an unchanged figure is identical; the allowance is for last-bit differences between
-CPUs.  On failure expected, actual and difference pictures are written to ``_build/nbfigures`` and named in the report.
+A picture is any ``image/...`` output, and any in base64 inside ``text/html``, such as the frames of a slider.  A pixel is *bad*
+when a colour channel differs by more than ``LEVEL`` of 255; a figure fails when in one of its frames (an animation has several)
+more than ``SHARE`` of the pixels are bad, or its size differs.  With pinned versions an unchanged figure is identical; the
+allowance is for last-bit differences between CPUs.  What Pillow cannot read, such as SVG, must be the same letter by letter.  On
+failure expected, actual and difference pictures are written to ``_build/nbfigures`` and named in the report.
 """
 
 import base64
@@ -20,37 +21,40 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
-from PIL import Image
+from PIL import Image, ImageSequence
 
-EMBEDDED = re.compile(r"(?<=data:image/png;base64,)[A-Za-z0-9+/=]+")
+EMBEDDED = re.compile(r"data:(image/[\w.+-]+);base64,([A-Za-z0-9+/=\s]+)")
 LEVEL = 24
 SHARE = 5e-5
 
 
-def decode(png: str) -> np.ndarray:
-    """A base64 PNG on a white background as an int16 array [height, width, 3]."""
-    picture = Image.open(io.BytesIO(base64.b64decode("".join(png)))).convert("RGBA")
-    white = Image.new("RGBA", picture.size, "white")
-    return np.asarray(Image.alpha_composite(white, picture).convert("RGB")).astype(np.int16)
+def decode(picture: str) -> np.ndarray:
+    """The frames of a picture in base64, on white, as an int16 array [frames, height, width, 3]."""
+    return np.stack([on_white(frame) for frame in ImageSequence.Iterator(Image.open(io.BytesIO(base64.b64decode(picture))))])
+
+
+def on_white(frame) -> np.ndarray:
+    frame = frame.convert("RGBA")
+    return np.asarray(Image.alpha_composite(Image.new("RGBA", frame.size, "white"), frame).convert("RGB")).astype(np.int16)
 
 
 def bad_pixels(expected: np.ndarray, actual: np.ndarray) -> np.ndarray:
-    """Where two pictures of one size differ visibly, [height, width]."""
-    return np.abs(expected - actual).max(axis=2) > LEVEL
+    """Where two pictures of one size differ visibly, [..., height, width]."""
+    return np.abs(expected - actual).max(axis=-1) > LEVEL
 
 
 def without_pictures(outputs) -> tuple[list, list[str]]:
-    """Copies of the outputs with every PNG replaced by a word, so that nbval compares how many there are; and the PNGs."""
+    """Copies of the outputs with a word for each picture, so that nbval compares how many of a type there are; the pictures."""
     outputs, pictures = copy.deepcopy(list(outputs)), []
     for output in outputs:
         data = output.get("data") or {}
-        if "image/png" in data:
-            pictures.append(data.pop("image/png"))
-            data["picture"] = "png"
+        for kind in sorted(kind for kind in data if kind.startswith("image/")):
+            pictures.append("".join(data.pop(kind)))
+            data[f"picture of type {kind}"] = "picture"  # not under its own name, which nbval may leave out
         if "text/html" in data:
             html = "".join(data["text/html"])
-            pictures += EMBEDDED.findall(html)
-            data["text/html"] = EMBEDDED.sub("picture", html)
+            pictures += [picture for _, picture in EMBEDDED.findall(html)]
+            data["text/html"] = EMBEDDED.sub(r"data:\1;picture", html)
     return outputs, pictures
 
 
@@ -66,17 +70,23 @@ class FigureCell(IPyNbCell):
         ref, expected = without_pictures(ref)
         same = super().compare_outputs(test, ref, skip_compare)
         for number, pair in enumerate(zip(expected, actual, strict=False)):
-            same &= self.compare_pictures(number, *map(decode, pair))
+            same &= pair[0] == pair[1] or self.compare_pictures(number, *pair)
         return same
 
     def compare_pictures(self, number, expected, actual) -> bool:
+        try:
+            expected, actual = decode(expected), decode(actual)
+        except (OSError, ValueError):
+            self.comparison_traceback.append(f"figure {number}: differs, and cannot be read as pixels")
+            return False
         if expected.shape != actual.shape:
-            bad, why = None, f"size {actual.shape[1::-1]}, stored {expected.shape[1::-1]}"
+            bad, why = None, f"frames, height and width {actual.shape[:3]}, stored {expected.shape[:3]}"
         else:
             bad = bad_pixels(expected, actual)
-            if bad.mean() <= SHARE:
+            share = bad.mean(axis=(1, 2)).max()
+            if share <= SHARE:
                 return True
-            why = f"{bad.sum()} of {bad.size} pixels differ ({bad.mean():.3%}, limit {SHARE:.3%})"
+            why = f"{bad.sum()} of {bad.size} pixels differ ({share:.3%} of a frame, limit {SHARE:.3%})"
         saved = self.save(number, expected, actual, bad)
         self.comparison_traceback.append(f"figure {number}: {why}\n  " + "\n  ".join(map(str, saved)))
         return False
@@ -86,11 +96,11 @@ class FigureCell(IPyNbCell):
         folder.mkdir(parents=True, exist_ok=True)
         pictures = {"expected": expected, "actual": actual}
         if bad is not None:
-            faint = np.repeat(255 - (255 - expected.mean(axis=2, keepdims=True)) / 4, 3, axis=2)
+            faint = np.repeat(255 - (255 - expected.mean(axis=-1, keepdims=True)) / 4, 3, axis=-1)
             pictures["difference"] = np.where(bad[..., None], (220, 0, 0), faint)
         paths = [folder / f"{self.path.stem}-cell{self.cell_num}-figure{number}-{kind}.png" for kind in pictures]
         for path, picture in zip(paths, pictures.values(), strict=True):
-            Image.fromarray(picture.astype("uint8")).save(path)
+            Image.fromarray(np.concatenate(picture).astype("uint8")).save(path)
         return paths
 
 
