@@ -1,5 +1,6 @@
 """The Sphinx extension that turns portable Markdown into boxes and targets, and its cross-references in the built pages."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -33,6 +34,18 @@ def test_anchors_become_targets_and_links_go_to_them():
 @pytest.mark.parametrize("text", ["> an ordinary quote", "> **Bold.** words", "**Lemma 4.** no quote"])
 def test_other_text_is_left_alone(text):
     assert portable.convert(text) == text
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "book").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_statement_gets_its_box(path):
+    """A quote that opens in bold, or that links lead to, is a statement; its kind must be among those that the extension knows."""
+    texts = ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "markdown"]
+    left = [line for text in texts for line in portable.convert(text).split("\n") if re.match(r"> *(\*\*|.*<a id=)", line)]
+    assert left == []
+    if (page := HTML / f"{path.stem}.html").exists():
+        article = page.read_text(encoding="utf-8").partition("<article")[2]
+        assert len(re.findall(r'<div class="paper \w+ admonition"', article)) == sum(
+            text.count("> **") for text in texts)
 
 
 @pytest.mark.skipif(not HTML.exists(), reason="the book is not built: run python -m tools.build")
