@@ -103,7 +103,8 @@ def slider(figures, values, *, name: str, alts, caption: str, start: int = 0) ->
     move = ("const all = [...this.closest('figure').querySelectorAll('img')]; all.forEach((e, i) => e.hidden = i != this.value); "
             "this.nextElementSibling.value = all[this.value].dataset.value; "
             "this.setAttribute('aria-valuetext', all[this.value].dataset.value)")
-    control = (f'<label>{escape(name)} <input type="range" min="0" max="{len(figures) - 1}" value="{start}" '
+    # autocomplete: on the way back to a page a browser would else put the handle where it was, and not the picture.
+    control = (f'<label>{escape(name)} <input type="range" min="0" max="{len(figures) - 1}" value="{start}" autocomplete="off" '
                f'aria-valuetext="{escape(values[start])}" oninput="{escape(move)}">'
                f'<output>{escape(values[start])}</output></label>')
     html = f'<figure class="slider">{"".join(pictures)}{control}<figcaption>{escape(caption)}</figcaption></figure>'

@@ -22,6 +22,7 @@ pytestmark = [
     pytest.mark.skipif(not PAGES, reason="the book is not built: run python -m tools.build"),
 ]
 
+PHONES = (375, 360, 320)
 FACTS = """() => ({
     formulas: document.querySelectorAll('.math.notranslate').length,
     typeset: document.querySelectorAll('mjx-container').length,
@@ -32,6 +33,7 @@ FACTS = """() => ({
     broken_images: [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src),
     broken_anchors: [...document.querySelectorAll('article a[href*="#"]')].filter(a => a.pathname === location.pathname)
         .map(a => decodeURIComponent(a.hash.slice(1))).filter(id => id && !document.getElementById(id)),
+    repeated_ids: [...document.querySelectorAll('[id]')].map(e => e.id).filter((id, i, all) => all.indexOf(id) !== i),
     overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
 })"""
 
@@ -75,8 +77,9 @@ def visit(browser, page):
         tab.emulate_media(color_scheme=scheme)
         tab.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
         facts[f"faint text, {scheme}"] = tab.evaluate(FAINT)
-    tab.set_viewport_size({"width": 375, "height": 900})
-    facts["overflow on a phone"] = tab.evaluate(FACTS)["overflow"]
+    for width in PHONES:
+        tab.set_viewport_size({"width": width, "height": 900})
+        facts[f"overflow at {width}"] = tab.evaluate(FACTS)["overflow"]
     context.close()
     return facts | {"outside": outside, "errors": errors}
 
@@ -87,9 +90,9 @@ def test_page_is_complete_offline_and_fits(browser, page):
     assert facts["outside"] == [], "requests that leave the book"
     assert facts["errors"] == []
     assert facts["typeset"] >= facts["formulas"], "formulas left as TeX"
-    for fault in ("formula_errors", "raw_dollars", "images_without_alt", "images_without_caption", "broken_images", "broken_anchors", "faint text, light", "faint text, dark"):
+    for fault in ("formula_errors", "raw_dollars", "images_without_alt", "images_without_caption", "broken_images", "broken_anchors", "repeated_ids", "faint text, light", "faint text, dark"):
         assert facts[fault] == [], fault
-    assert facts["overflow"] <= 0 and facts["overflow on a phone"] <= 0
+    assert {name: facts[name] for name in facts if name.startswith("overflow") and facts[name] > 0} == {}
 
 
 def test_proofs_are_folded_and_open_by_keyboard(browser):
@@ -116,6 +119,27 @@ def test_slider_works_by_keyboard_without_a_kernel(browser):
     assert slider.locator("output").inner_text() == after[0] == slider.locator("input").get_attribute("aria-valuetext")
     tab.keyboard.press("End")
     assert slider.evaluate(shown) == [slider.locator("img").last.get_attribute("data-value")]
+    tab.close()
+
+
+@pytest.mark.parametrize("page", ["book/31_modes_shift.html", "book/42_densities_through_training.html"])
+@pytest.mark.parametrize("way", ["back", "reload"])
+def test_a_slider_shows_what_its_handle_says_after_going_back(browser, page, way):
+    """Browsers put the handle where the reader had left it, and the picture where the page has it."""
+    tab = browser.new_page()
+    tab.goto((HTML / page).as_uri())
+    slider = tab.locator("figure.slider").first
+    slider.locator("input").focus()
+    tab.keyboard.press("End")
+    if way == "back":
+        tab.goto((HTML / "search.html").as_uri())
+        tab.go_back()
+    else:
+        tab.reload()
+    handle = int(slider.locator("input").input_value())
+    shown = slider.evaluate("e => [...e.querySelectorAll('img')].findIndex(i => !i.hidden)")
+    value = slider.locator("img").nth(handle).get_attribute("data-value")
+    assert handle == shown and value == slider.locator("output").inner_text() == slider.locator("input").get_attribute("aria-valuetext")
     tab.close()
 
 

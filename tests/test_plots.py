@@ -15,6 +15,7 @@ def test_slider_is_plain_html_that_says_what_it_shows():
     assert html_.count("data:image/png;base64,") == 3 and html_.count(" hidden>") == 2
     assert 'alt="two &quot;x&quot;" data-value="2.5">' in html_ and 'data-value="&lt;4" hidden>' in html_
     assert "<figcaption>a &amp; b</figcaption>" in html_ and 'max="2" value="1"' in html_ and "<output>2.5</output>" in html_
+    assert 'autocomplete="off"' in html_
     assert slider._repr_mimebundle_()["text/plain"] == "3 pictures, mu = 1, 2.5, <4: a & b"
     assert not matplotlib.pyplot.get_fignums()
     for bad, name in ((dict(values=[1]), "figures"), (dict(start=3), "start"), (dict(figures=[], values=[], alts=[]), "figures")):
