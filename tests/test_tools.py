@@ -41,6 +41,8 @@ def test_a_chapter_alone_in_an_empty_folder_gives_its_verdicts(tmp_path):
 def test_the_environments_are_made_from_the_package_s_own_bounds():
     lowest, newest = elsewhere.requirements("lowest"), elsewhere.requirements("newest")
     assert "torch==2.10" in lowest and "torch" in newest and len(lowest) == len(newest)
+    cluster = re.search(r'cluster = \["(.*?)"\]', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))[1]
+    assert f'pip install "{cluster}"' in (ROOT / "book" / "05_larger_runs.md").read_text(encoding="utf-8")
     with pytest.raises(ValueError, match=r"^environment: got 'oldest'; allowed: "):
         elsewhere.requirements("oldest")
 
