@@ -45,6 +45,7 @@ store: $(VENV)/installed
 benchmark: $(VENV)/installed
 	$(RUN) benchmarks/flow_against_descent.py
 	$(RUN) benchmarks/replicas_against_authors.py
+	$(RUN) benchmarks/kernels.py
 	$(RUN) benchmarks/how_far.py
 
 clean:
