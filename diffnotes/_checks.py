@@ -111,6 +111,11 @@ def tensor(name: str, value, shape: tuple | None = None, like: Tensor | None = N
     return value
 
 
+def kind(dtype, device) -> dict:
+    """dtype and device for tensors made from numbers alone: the CPU without a device, whatever torch's default is."""
+    return dict(dtype=dtype, device="cpu" if device is None else device)
+
+
 def holds(name: str, condition: Tensor, allowed: str, value: Tensor | None = None) -> None:
     """Fail unless every entry of ``condition`` is true; names the first entry of ``value`` that breaks it.
 

@@ -84,7 +84,7 @@ class Scaling:
     @classmethod
     def none(cls, d: int, *, dtype=torch.float64, device=None) -> "Scaling":
         """z = x."""
-        one = torch.ones(check.integer("d", d), dtype=dtype, device=device)
+        one = torch.ones(check.integer("d", d), **check.kind(dtype, device))
         return cls(torch.zeros_like(one), one)
 
     def __call__(self, x: Tensor) -> Tensor:

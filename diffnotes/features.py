@@ -49,7 +49,7 @@ class RandomFeatures:
         """
         width, d, embedding = (check.integer(k, v) for k, v in (("width", width), ("d", d), ("embedding", embedding)))
         u, side = rng.uniform(generator, (2, width, d + embedding), dtype=dtype, device=device)
-        rows = torch.where(side < 0.5, 1.0, -1.0) * torch.log1p(-u)
+        rows = torch.where(side < 0.5, torch.log1p(-u), -torch.log1p(-u))
         rows = rows / rows.abs().sum(1, keepdim=True)
         return cls(rows[:, :d], rows[:, d:], T)
 

@@ -129,10 +129,11 @@ class SwishNet(Replicas):
         width, frequencies = check.integer("width", width), check.integer("frequencies", frequencies)
         frequency_std = check.number("frequency_std", frequency_std, 0.0, 1e6)
         kind, of_time = dict(dtype=dtype, device=device), (2 * frequencies) ** -0.5
-        inner = torch.tensor([1.0] + [of_time] * (2 * frequencies) + [1.0, of_time], **kind)
-        bound = torch.cat([inner.repeat_interleave(width), torch.full((width + 1,), width**-0.5, **kind)])
         generators = check.generators("generators", generators)
         omega = torch.stack([frequency_std * rng.normal(g, (frequencies,), **kind) for g in generators])
+        kind = dict(dtype=omega.dtype, device=omega.device)
+        inner = torch.tensor([1.0] + [of_time] * (2 * frequencies) + [1.0, of_time], **kind)
+        bound = torch.cat([inner.repeat_interleave(width), torch.full((width + 1,), width**-0.5, **kind)])
         theta = torch.stack([(2 * rng.uniform(g, (len(bound),), **kind) - 1) * bound for g in generators])
         return cls(theta, omega, sde, output_scale)
 

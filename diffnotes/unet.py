@@ -58,6 +58,7 @@ class UNet(Replicas):
         kind, theta, omega = dict(dtype=dtype, device=device), [], []
         for generator in check.generators("generators", generators):
             omega.append(frequency_std * rng.normal(generator, (frequencies,), **kind))
+            kind = dict(dtype=dtype, device=omega[-1].device)
             theta.append(torch.cat([_initial(name, shape, generator, kind).flatten()
                                     for name, shape in _shapes(channels, patch, 2 * frequencies).items()]))
         return cls(torch.stack(theta), torch.stack(omega), sde, side, channels=channels, patch=patch, data_std=data_std)
