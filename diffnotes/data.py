@@ -76,10 +76,14 @@ class Scaling:
 
     @classmethod
     def standardising(cls, x: Tensor) -> "Scaling":
-        """Zero mean and unit variance for each pixel of x [n, d]; a constant pixel has std 1 (scikit-learn's StandardScaler)."""
+        """Zero mean and unit variance for each pixel of x [n, d]; a constant pixel has std 1 (scikit-learn's StandardScaler).
+
+        Constant is what varies by rounding at most.  The std does not tell: the mean of equal numbers need not be one of them.
+        """
         x = check.tensor("x", x, ("n", "d"))
-        std = x.std(0, correction=0)
-        return cls(x.mean(0), torch.where(std > 0, std, torch.ones_like(std)))
+        std, low, high = x.std(0, correction=0), x.amin(0), x.amax(0)
+        constant = high - low <= 2 * torch.finfo(x.dtype).eps * torch.maximum(low.abs(), high.abs())
+        return cls(x.mean(0), torch.where(constant, torch.ones_like(std), std))
 
     @classmethod
     def none(cls, d: int, *, dtype=torch.float64, device=None) -> "Scaling":

@@ -32,7 +32,7 @@ def stretched_grid(reach: float, n: int, core: float, *, dtype=torch.float64, de
     reach = check.number("reach", reach, 0.0, open_low=True)
     core = check.number("core", core, 0.0, reach, open_low=True)
     n = check.integer("n", n, 3)
-    return core * torch.sinh(torch.linspace(-1, 1, n, dtype=dtype, device=device) * math.asinh(reach / core))
+    return core * torch.sinh(torch.linspace(-1, 1, n, **check.kind(dtype, device)) * math.asinh(reach / core))
 
 
 def cell_widths(x: Tensor) -> Tensor:

@@ -69,14 +69,15 @@ class GaussianMixture:
         """weight N(-mu e, I) + (1 - weight) N(mu e, I) with e the first unit vector: the target of Theorem 2 in d = 1."""
         mu = check.number("mu", mu, 0.0, 1e15)
         weight = check.number("weight", weight, 0.0, 1.0, open_low=True, open_high=True)
-        means = torch.zeros(2, check.integer("d", d), dtype=dtype, device=device)
-        means[:, 0] = torch.tensor([-mu, mu], dtype=dtype, device=device)
-        return cls.isotropic(torch.tensor([weight, 1 - weight], dtype=dtype, device=device), means, 1.0)
+        kind = check.kind(dtype, device)
+        means = torch.zeros(2, check.integer("d", d), **kind)
+        means[:, 0] = torch.tensor([-mu, mu], **kind)
+        return cls.isotropic(torch.tensor([weight, 1 - weight], **kind), means, 1.0)
 
     @classmethod
     def normal(cls, std, d: int = 1, *, dtype=torch.float64, device=None) -> "GaussianMixture":
         """N(0, std^2 I), such as the prior N(0, r^2 v^2 I) with std = ``sde.std(sde.T)``."""
-        means = torch.zeros(1, check.integer("d", d), dtype=dtype, device=device)
+        means = torch.zeros(1, check.integer("d", d), **check.kind(dtype, device))
         return cls.isotropic([1.0], means, check.number("std", std, 0.0))
 
     @classmethod

@@ -42,7 +42,7 @@ def denoising_statistics(features: RandomFeatures, p: DiffusedMixture, t: float,
     if not isinstance(p, DiffusedMixture) or p.mixture.basis is not None:
         check.fail("p", type(p).__name__, "the DiffusedMixture of isotropic components")
     check.tensor("p.mixture.means", p.mixture.means, ("k", features.d), like=features.W)
-    time = torch.as_tensor(check.number("t", t, 0.0, min(p.sde.T, features.T), open_low=True)).to(features.W)
+    time = features.W.new_tensor(check.number("t", t, 0.0, min(p.sde.T, features.T), open_low=True))
     size = torch.linalg.vector_norm(features.W, dim=1)
     check.holds("features", size > 0, "rows w_i other than zero", size)
     scale, std = p.sde.scale(time), p.sde.std(time)

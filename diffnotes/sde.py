@@ -95,7 +95,7 @@ class LinearSDE:
         share = torch.linspace(0, 1, check.integer("steps", steps) + 1, dtype=torch.float64, device="cpu")
         times = self.time_at_log_noise(low + (high - low) * share)
         times[-1] = self.T
-        return times.to(dtype=dtype, device=device)
+        return times.to(**check.kind(dtype, device))
 
     def log_noise(self, t) -> Tensor:
         """log(std/scale) = log v(t), shape of t, increasing: minus infinity at t = 0."""

@@ -267,6 +267,20 @@ def test_dequantised_levels_keep_their_bins():
         dn.dequantise(x, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("level", [0.0, 0.1, -0.3, 1e-30, 1 / 3, 12345.678, 1e12])
+@pytest.mark.parametrize("n", [1, 3, 7, 1000])
+def test_constant_pixels_are_recognised(dtype, level, n):
+    """Which bug this catches: the mean of equal numbers that differs from them in the last bit, and a std of 1e-17."""
+    x = torch.full((n, 2), level, dtype=dtype)
+    x[:, 1] = torch.linspace(0, 1e-3, n, dtype=dtype)  # and a pixel that does vary stays one
+    scaling = dn.Scaling.standardising(x)
+    assert scaling.std[0] == 1 and (n == 1) == bool(scaling.std[1] == 1)
+    nearly = x[:, :1] * (1 + torch.finfo(dtype).eps * torch.arange(n, dtype=dtype)[:, None].remainder(2))  # by rounding on the way
+    assert dn.Scaling.standardising(nearly).std[0] == 1
+    torch.testing.assert_close(scaling.inverse(scaling(x)), x)
+
+
 def test_standardising_is_scikit_learns():
     preprocessing = pytest.importorskip("sklearn.preprocessing")
     x = torch.from_numpy(np.random.default_rng(3).random((50, 4)) * [1, 10, 0, 3])  # one pixel is constant
