@@ -142,7 +142,8 @@ class LinearSDE:
 class VE(LinearSDE):
     r"""Variance exploding: f = 0, g = sigma^t, std^2 = (sigma^{2t} - 1) / (2 ln sigma).
 
-    The paper's experiments use sigma = 25, T = 1 (Section 4).
+    The paper's experiments use sigma = 25, T = 1 (Section 4).  The std is zero at t = 0; the VE of Song et al. (2021) keeps a
+    smallest one, sigma_min, which is subtracted here.
     """
 
     def __init__(self, sigma: float = 25.0, T: float = 1.0):

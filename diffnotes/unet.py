@@ -76,8 +76,8 @@ class UNet(Replicas):
         return GaussianMixture.isotropic(torch.ones(1, **kind), torch.zeros(1, *self.event, **kind), spread)
 
     def inputs(self, x: Tensor, t: Tensor) -> Tensor:
-        """x [R, d, N] and t [R, N] in one tensor [R, d + 1, N]."""
-        return torch.cat([x, t[:, None]], 1)
+        """x [R, d, N], t and std(t) [R, N] in one tensor [R, d + 2, N]."""
+        return torch.cat([x, t[:, None], self.sde.std(t)[:, None]], 1)
 
     def gradient(self, inputs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """The loss (5) weighted with std^2, (1/N) sum_k |std s + z_k|^2, and its gradient, for noise [R, d, N]: [R], [R, P]."""
@@ -85,19 +85,20 @@ class UNet(Replicas):
         for row, omega, seen, z in zip(self.theta, self.omega, inputs, noise, strict=True):
             row = row.detach().requires_grad_()
             with torch.enable_grad():
-                loss = (self._of_one(row, omega, seen[:-1].mT, seen[-1]) + z.mT).square().sum(1).mean()
+                loss = (self._of_one(row, omega, seen[:-2].mT, seen[-2], seen[-1]) + z.mT).square().sum(1).mean()
                 gradients.append(torch.autograd.grad(loss, row)[0])
             losses.append(loss.detach())
         return torch.stack(losses), torch.stack(gradients)
 
     def _std_score(self, x, t):
-        return torch.stack([self._of_one(*row) for row in zip(self.theta, self.omega, x, t, strict=True)])
+        rows = zip(self.theta, self.omega, x, t, self.sde.std(t), strict=True)
+        return torch.stack([self._of_one(*row) for row in rows])
 
-    def _of_one(self, theta, omega, x, t):
-        """std(t) s(x, t) of one replica, for x [N, d] and t [N]."""
+    def _of_one(self, theta, omega, x, t, std):
+        """std(t) s(x, t) of one replica, for x [N, d], t and std(t) [N]."""
         if self.data_std is None:
             return self._network(theta, omega, x, t)
-        std = self.sde._std(t)[:, None]  # t was checked for all replicas: a check here would wait for a GPU in every step
+        std = std[:, None]
         scale = torch.sqrt(self.data_std**2 + std**2)
         return (self.data_std * self._network(theta, omega, x / scale, t) - std * x / scale) / scale
 

@@ -1,5 +1,6 @@
 """The ledger, the table of contents and the notation, and what every stored chapter must have."""
 
+import ast
 import html
 import inspect
 import json
@@ -163,3 +164,16 @@ def test_no_module_of_the_package_is_hidden_by_a_function_of_its_name():
     modules = [path.stem for path in Path(dn.__file__).parent.glob("[a-z]*.py")]
     hidden = [name for name in modules if not inspect.ismodule(getattr(dn, name, dn))]
     assert not hidden
+
+
+def test_no_module_reaches_for_the_private_names_of_another():
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in Path(dn.__file__).parent.glob("*.py")}
+    private = {path: {name for node in ast.walk(tree) for name in (getattr(node, "name", None), getattr(node, "attr", None) if
+                      isinstance(getattr(node, "ctx", None), ast.Store) else None) if name and re.match("_[a-z]", name)}
+               for path, tree in trees.items()}
+    everything = set().union(*private.values())
+    reached = {(path.name, node.attr) for path, tree in trees.items() for node in ast.walk(tree)
+               if isinstance(node, ast.Attribute) and node.attr in everything - private[path]}
+    imported = {(path.name, alias.name) for path, tree in trees.items() for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+                for alias in node.names if re.match("_[a-z]", alias.name) and alias.name != "_checks"}
+    assert not reached | imported
