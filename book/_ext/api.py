@@ -16,7 +16,7 @@ import diffnotes
 MODULES = (
     "sde", "mixtures", "posterior", "quadrature", "features", "flow", "noise_average", "scores", "fokker_planck", "samplers",
     "likelihood", "density", "bounds", "certificates", "nets", "unet", "training", "losses", "data", "clusters", "sweeps",
-    "intervals", "rng", "chapter", "claims", "records", "plots")
+    "fingerprints", "files", "intervals", "rng", "chapter", "claims", "records", "plots")
 TOKEN = re.compile(r"``(.+?)``|:math:`(.+?)`", re.S)
 HEADING = re.compile(r"^(Args|Attributes|Returns|Raises|Source):\s*(.*)$")
 
