@@ -62,6 +62,7 @@ PAIRS = {
     "an attribute": ("def f(n): return n + f.k\nf.k = 1", "def f(n): return n + f.k\nf.k = 2"),
     "recursion": ("def f(n): return f(n - 1) + 1 if n else 0", "def f(n): return f(n - 1) + 2 if n else 0"),
     "each other": ("def g(n): return f(n - 1)\ndef f(n): return g(n) + 1 if n else 0", "def g(n): return f(n - 1)\ndef f(n): return g(n) + 2 if n else 0"),
+    "which of two": tuple(f"def a(n): return n + 1\ndef b(n): return n + 2\nq = {q}\ndef f(n): return a(n), b(n), q(n)" for q in "ab"),
     "a class": ("class C:\n def k(self): return 1\ndef f(n): return C().k()", "class C:\n def k(self): return 2\ndef f(n): return C().k()"),
     "its attribute": ("class C: k = 1\ndef f(n): return C.k", "class C: k = 2\ndef f(n): return C.k"),
     "its property": ("class C:\n @property\n def k(self): return 1\ndef f(n): return C().k", "class C:\n @property\n def k(self): return 2\ndef f(n): return C().k"),
