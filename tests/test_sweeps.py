@@ -199,7 +199,7 @@ def test_the_cache_in_the_home_directory(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     dn.sweep(count, [{"n": 1}], cache="~/results", progress=False)
-    assert [path.parent.name for path in tmp_path.rglob("*.pt")] == ["results"]
+    assert [path.parent for path in tmp_path.rglob("*.pt")] == [tmp_path / "results"]
 
 
 def test_a_full_disk_loses_no_results(tmp_path, monkeypatch):
