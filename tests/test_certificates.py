@@ -58,11 +58,10 @@ def test_the_theorem_on_random_instances(seed, m, d, rank, from_zero):
 def test_beta_is_the_largest_eigenvalue_in_size(shift):
     """Which bug this catches: the largest eigenvalue, or the smallest size, in place of the operator norm; data that see less."""
     population, rotation = 2 * torch.eye(3, dtype=torch.float64), torch.linalg.qr(dn.normal(np.random.default_rng(0), (3, 3)))[0]
-    C, S = torch.ones(1, 3, dtype=torch.float64), torch.tensor(5.0, dtype=torch.float64)
+    C, S, beta = torch.ones(1, 3, dtype=torch.float64), torch.tensor(5.0, dtype=torch.float64), max(map(abs, shift))
     data = population + rotation @ torch.diag(torch.tensor(shift, dtype=torch.float64)) @ rotation.T
-    c = dn.certificate(dn.GradientFlow(dn.Statistics(population, C, S)), dn.Statistics((data + data.T) / 2, C, S), [0.1, 0.4, 0.6, 1.0])
-    beta = max(map(abs, shift))
-    assert float(c.beta) == pytest.approx(beta) and torch.isinf(c.bound_b).tolist() == [4 * beta * tau > 1 for tau in (0.1, 0.4, 0.6, 1.0)]
+    c = dn.certificate(dn.GradientFlow(dn.Statistics(population, C, S)), dn.Statistics((data + data.T) / 2, C, S), [0.9 / (4 * beta), 1.1 / (4 * beta)])
+    assert float(c.beta) == pytest.approx(beta) and torch.isinf(c.bound_b).tolist() == [False, True]
 
 
 def test_constants_of_b():
@@ -170,6 +169,82 @@ def test_sample_bound_holds_and_has_its_constants():
     for x in (-4.0, 0.1, 4.0):
         one = dn.statistics(phi, grid.weighted(dn.GaussianMixture.empirical(torch.tensor([[x]], dtype=torch.float64)).diffused(SDE)))
         assert one.B.trace() <= promised.K and one.C.norm() <= promised.gamma * 50**0.5 / q
+
+
+def test_one_direction_in_closed_form():
+    """Start zero, B = C = 1, S = 3, data B^ = 1 - b: theta^(tau) = (1 - e^(-2 (1 - b) tau)) / (1 - b), G^ = -b theta^.
+
+    Which bug this catches: a drive of zero at some time, other defaults for kappa and the prior, an edge 4 beta tau = 1 left out."""
+    def statistics(b):
+        return dn.Statistics(*(torch.tensor(v, dtype=torch.float64) for v in ([[b]], [[1.0]], 3.0)))
+
+    b, rate, tau = 0.25, 0.75, torch.tensor([[0.0, 0.5], [1.0, 7.0]], dtype=torch.float64)
+    c = dn.certificate(dn.GradientFlow(statistics(1.0)), statistics(rate), tau)
+    grown = -torch.expm1(-2 * rate * tau) / (2 * rate)
+    drive = (b / rate) ** 2 * (tau - 2 * grown - torch.expm1(-4 * rate * tau) / (4 * rate))
+    torch.testing.assert_close(c.drive, drive, rtol=1e-10, atol=1e-14)
+    torch.testing.assert_close(c.gap, (2 * grown + torch.expm1(-2 * tau)) ** 2, rtol=1e-10, atol=1e-14)
+    rho = 1 / (1 + 4 * tau)
+    torch.testing.assert_close(c.rho, rho, rtol=1e-10, atol=0)
+    assert float(c.minimum) == pytest.approx(2) and float(c.beta) == b and float(c.gamma) == 0
+    torch.testing.assert_close(c.bound_a, 2 + (rho.sqrt() + drive.sqrt()) ** 2, rtol=1e-10, atol=0)
+    bound_b = torch.where(tau <= 1, 2 + 1.75**2 * rho, math.inf)  # at tau = 1 just 4 beta tau = 1
+    torch.testing.assert_close(c.bound_b, bound_b, rtol=1e-10, atol=0)
+    assert torch.equal(c.divergence, c.bound_a)
+    half = dn.certificate(dn.GradientFlow(statistics(1.0)), statistics(rate), 1.0, kl_factor=0.5, prior_kl=0.25)
+    assert half.tau.shape == half.drive.shape == () and float(half.divergence) == pytest.approx(float(c.bound_a[1, 0]) / 2 + 0.25)
+    for times in (0.0, [0.0, 0.0], []):
+        c = dn.certificate(dn.GradientFlow(statistics(1.0)), statistics(rate), times)
+        assert c.drive.tolist() == torch.zeros_like(c.tau).tolist() and c.tau.shape == torch.as_tensor(times).shape
+    with pytest.raises(ValueError, match=r"^prior_kl: got -0.5; allowed: "):
+        dn.certificate(dn.GradientFlow(statistics(1.0)), statistics(rate), 1.0, prior_kl=-0.5)
+
+
+def test_the_gap_is_never_negative():
+    """Which bug this catches: a NaN in the root of the gap where only the data teach a direction, one of eigenvalue zero up to rounding."""
+    negative = 0
+    for seed in range(20):
+        v, w = torch.linalg.qr(dn.normal(np.random.default_rng(seed), (4, 4)))[0][:, :2].T
+        B, C, S = torch.outer(v, v), v[None], torch.tensor(2.0, dtype=torch.float64)
+        data = dn.Statistics(B + torch.outer(w, w), (v + w)[None], 3 * S)
+        c = dn.certificate(dn.GradientFlow(dn.Statistics(B, C, S)), data, [0.5, 3.0])
+        assert (c.gap >= 0).all() and (c.gap < 1e-14).all()
+        negative += float(w @ B @ w) < 0
+    assert negative > 0
+
+
+@pytest.mark.parametrize("radius", [0.1, 0.5, 3.0])
+def test_corollary_1_in_closed_form(radius):
+    """Every constant for three features of two inputs and a two-dimensional embedding, under a weight of two; K by scipy.
+
+    Which bug this catches: a gamma that is a bound only since it is far too large, the embedding's largest entry for its size."""
+    W = torch.tensor([[0.5, 0.1], [-0.25, 0.0], [0.0, 0.3]], dtype=torch.float64)
+    U = torch.tensor([[-0.3, 0.1], [0.2, -0.55], [0.0, 0.7 + 5e-7]], dtype=torch.float64)  # rows of norm one, the last up to rounding
+    for embedding in (2, 1):
+        phi = dn.RandomFeatures(W, U[:, :embedding], SDE.T)
+        bound = dn.sample_bound(phi, SDE, lambda t: 2 * torch.ones_like(t), 0.1, radius=radius, n=25, delta=0.05)
+
+        def integrand(t, embedding=embedding):
+            size = dn.cosine_embedding(torch.tensor([t], dtype=torch.float64), SDE.T, embedding).abs().max()
+            return 2 * (max(float(SDE.scale(t)) * radius, float(size)) ** 2 + float(SDE.std(t)) ** 2) / (SDE.T - 0.1)
+
+        q, omega = 1 + math.sqrt(math.log(40) / 2), math.sqrt((0.25 + 0.01 + 0.0625 + 0.09) / 3)
+        assert bound.K == pytest.approx(scipy.integrate.quad(integrand, 0.1, SDE.T, limit=400)[0], rel=1e-3)
+        assert bound.q == pytest.approx(q) and bound.beta == pytest.approx(bound.K * q / 5) and bound.gamma == pytest.approx(2 * omega * q / 5)
+        assert bound.tau == pytest.approx(5 / (4 * bound.K * q))
+
+
+@pytest.mark.parametrize(("W", "U"), [([[0.8]], [[-0.4]]), ([[-0.8]], [[0.4]]), ([[0.6, 0.6]], [[0.0]]), ([[0.0]], [[0.6, 0.6]]), ([[0.5]], [[0.5 + 1e-5]])])
+def test_rows_longer_than_one_are_refused(W, U):
+    features = dn.RandomFeatures(torch.tensor(W, dtype=torch.float64), torch.tensor(U, dtype=torch.float64), SDE.T)
+    with pytest.raises(ValueError, match=r"^features: got 1.*; allowed: rows"):
+        dn.sample_bound(features, SDE, SDE.std, 0.1, radius=1.0, n=9, delta=0.1)
+
+
+@pytest.mark.parametrize(("name", "value"), [("delta", 0.0), ("delta", -0.5), ("radius", -0.5), ("t_min", 0.0), ("t_min", SDE.T), ("t_min", -0.5)])
+def test_the_corollary_s_numbers_have_their_ranges(name, value):
+    with pytest.raises(ValueError, match=rf"^{name}: got {value}; allowed: "):
+        dn.sample_bound(PHI, SDE, SDE.std, **dict(t_min=0.1, radius=1.0, n=9, delta=0.1) | {name: value})
 
 
 def test_power_law():
