@@ -156,16 +156,16 @@ def test_covariances_are_symmetric_and_positive_up_to_rounding():
     torch.testing.assert_close(mixture(tiny).covariance(), tiny, rtol=1e-6, atol=0)
 
 
-def test_weights_sum_to_one_up_to_rounding_and_are_made_to():
-    for gap in (5e-10, -5e-10):
-        assert float(dn.GaussianMixture.isotropic([0.5, 0.5 + gap], [[0.0], [1.0]], 1.0).weights.sum()) == pytest.approx(1, abs=1e-15)
-        with pytest.raises(ValueError, match=r"^weights: got .*; allowed: weights that sum to one"):
-            dn.GaussianMixture.isotropic([0.5, 0.5 + 4 * gap], [[0.0], [1.0]], 1.0)
-    single = dict(means=torch.zeros(2, 1), std=1.0)
-    for gap in (5e-6, -5e-6):
-        assert dn.GaussianMixture.isotropic(torch.tensor([0.5, 0.5 + gap]), **single).weights.sum().item() == pytest.approx(1, abs=1e-6)
-        with pytest.raises(ValueError, match=r"^weights: got .*; allowed: weights that sum to one"):
-            dn.GaussianMixture.isotropic(torch.tensor([0.5, 0.5 + 4 * gap]), **single)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_weights_sum_to_one_up_to_rounding_and_are_made_to(dtype):
+    def weights(second):
+        means = torch.tensor([[0.0], [1.0]], dtype=dtype)
+        return dn.GaussianMixture.isotropic(torch.tensor([0.5, second], dtype=dtype), means, 1.0).weights
+
+    for gap in (5e-7, -5e-7):
+        assert weights(0.5 + gap).sum().item() == pytest.approx(1, abs=torch.finfo(dtype).eps)
+        with pytest.raises(ValueError, match=r"^weights: got .*; allowed: weights whose sum is one"):
+            weights(0.5 + 4 * gap)
 
 
 EYE = torch.eye(2, dtype=torch.float64)[None]

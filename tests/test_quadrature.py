@@ -116,9 +116,10 @@ def test_single_precision_stays_single():
 
 def test_a_weight_may_vanish_but_not_change_sign():
     t = torch.tensor([0.5, 1.0], dtype=F64)
-    assert weight_at(torch.zeros_like, t).tolist() == [0, 0]
-    with pytest.raises(ValueError, match=r"^weighting: got -0.5; allowed: a function of t with values >= 0"):
-        weight_at(lambda t: -t, t)
+    assert weight_at(torch.zeros_like, t).tolist() == weight_at(0, t).tolist() == [0, 0] and weight_at(2.5, t).tolist() == [2.5, 2.5]
+    for weighting in (lambda t: -t, -0.5):
+        with pytest.raises(ValueError, match=r"^weighting: got -0.5; allowed: .* values >= 0"):
+            weight_at(weighting, t)
 
 
 X, T = torch.zeros(4, 1, dtype=F64), torch.ones(4, dtype=F64)
@@ -131,7 +132,7 @@ X, T = torch.zeros(4, 1, dtype=F64), torch.ones(4, dtype=F64)
     *(("t_min", lambda t=t: dn.line_grid(P, ONE, t)) for t in (-0.5, 0.0, 2.0, 3.0)),
     *(("t_min", lambda t=t: dn.sampled_nodes(P, ONE, t, 3, np.random.default_rng(0))) for t in (-0.5, 0.0, 2.0, 3.0)),
     ("n", lambda: dn.sampled_nodes(P, ONE, 0.1, 0, np.random.default_rng(0))), ("generator", lambda: dn.sampled_nodes(P, ONE, 0.1, 3, 0)),
-    ("weighting", lambda: dn.line_grid(P, 1.0, 0.1)), ("weighting", lambda: dn.line_grid(P, lambda t: t[:1], 0.1)),
+    ("weighting", lambda: dn.line_grid(P, "one", 0.1)), ("weighting", lambda: dn.line_grid(P, lambda t: t[:1], 0.1)),
     ("t", lambda: dn.Grid(X, T[:3], T)), ("volume", lambda: dn.Grid(X, T, T[:3])), ("x", lambda: dn.Grid(X.expand(4, 2), T, T)),
     ("t", lambda: dn.Nodes(X, T[:3], T, X)), ("weight", lambda: dn.Nodes(X, T, T[:3], X)), ("score", lambda: dn.Nodes(X, T, T, X.expand(4, 2)))])
 def test_bad_input(name, call):
