@@ -79,7 +79,7 @@ def test_a_slider_shows_its_first_picture_unless_told_otherwise():
 
     for start, shown in (({}, "1"), ({"start": 0}, "1"), ({"start": 1}, "2")):
         page = slider(**start).html
-        assert f'data-value="{shown}">' in page and f'value="{int(shown) - 1}" aria-valuetext="{shown}"' in page and page.count(" hidden>") == 1
+        assert f'data-value="{shown}">' in page and f'value="{int(shown) - 1}" autocomplete="off" aria-valuetext="{shown}"' in page and page.count(" hidden>") == 1
     for start in (-1, 2, 0.5):
         with pytest.raises(ValueError, match=rf"^start: got {start}; allowed: "):
             slider(start=start)
