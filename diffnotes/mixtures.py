@@ -12,6 +12,8 @@ A data set is the mixture with weights 1/n and zero covariances (``GaussianMixtu
 marginals p_t^(n) are what the empirical loss of the paper's (9) sees.
 """
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -85,6 +87,13 @@ class GaussianMixture:
         """The empirical distribution of a data set x [n, d]; it has a density at times t > 0 only."""
         x = check.tensor("x", x, ("n", "d"))
         return cls.isotropic(torch.full((len(x),), 1 / len(x), dtype=x.dtype, device=x.device), x, 0.0)
+
+    @cached_property
+    def centred(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The mean of the means [d], the means less it [k, d], so that little cancels, and their squared norms [k]: float64."""
+        centre = self.means.double().mean(0)
+        means = self.means.double() - centre
+        return centre, means, means.square().sum(1)
 
     @property
     def d(self) -> int:

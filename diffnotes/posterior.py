@@ -52,10 +52,8 @@ class Products:
     """Components that share one variance in all directions, such as a data set: temporaries of points x components."""
 
     def __init__(self, mixture, x: Tensor, scale: Tensor, std: Tensor):
-        means = mixture.means.double()
-        centre = means.mean(0)  # taken off, so that little cancels
-        self.means, self.x, self.scale = means - centre, x - scale[:, None] * centre, scale
-        self.size = self.means.square().sum(1)
+        centre, self.means, self.size = mixture.centred
+        self.x, self.scale, self.dtype = x - scale[:, None] * centre, scale, mixture.means.dtype
         self.variance = scale**2 * mixture.variances[0, 0].double() + std**2
         near = (self.x * (scale / self.variance)[:, None]) @ self.means.mT
         exponent = near.sub_((scale**2 / (2 * self.variance))[:, None] * self.size)  # less |x|^2 / (2 variance), which all have
@@ -65,7 +63,8 @@ class Products:
 
     def score(self) -> Tensor:
         """[b, d]."""
-        return (self.scale[:, None] * (self.share @ self.means) - self.x) / self.variance[:, None]
+        mean = (self.share.to(self.dtype) @ self.means.to(self.dtype)).double()  # a mean is no worse than what it averages
+        return (self.scale[:, None] * mean - self.x) / self.variance[:, None]
 
     def divergence(self) -> Tensor:
         """[b]."""
