@@ -121,17 +121,22 @@ def holds(name: str, condition: Tensor, allowed: str, value: Tensor | None = Non
 
     Inside ``torch.func.vmap`` tensors have no values that Python could read, as on ``meta``: there nothing is checked.
     """
-    try:
-        if condition.device.type == "meta" or bool(condition.all()):
-            return
-    except RuntimeError as error:
-        if "vmap" in str(error):
-            return
-        raise
+    if readable(condition) is not False:
+        return
     given = "values outside the allowed range"
     if value is not None:
         given = f"{value.detach().expand(condition.shape)[~condition].flatten()[0].item():.6g}"
     fail(name, given, allowed)
+
+
+def readable(condition: Tensor) -> bool | None:
+    """Whether every entry is true; None where there are no values that Python could read, on ``meta`` and inside vmap."""
+    try:
+        return None if condition.device.type == "meta" else bool(condition.all())
+    except RuntimeError as error:
+        if "vmap" in str(error):
+            return None
+        raise
 
 
 def with_values(name: str, value: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ class Scaling:
         """
         x = check.tensor("x", x, ("n", "d"))
         std, low, high = x.std(0, correction=0), x.amin(0), x.amax(0)
-        constant = high - low <= 2 * torch.finfo(x.dtype).eps * torch.maximum(low.abs(), high.abs())
+        constant = (high - low <= 2 * torch.finfo(x.dtype).eps * torch.maximum(low.abs(), high.abs())) | (std == 0)
         return cls(x.mean(0), torch.where(constant, torch.ones_like(std), std))
 
     @classmethod

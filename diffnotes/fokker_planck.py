@@ -69,7 +69,7 @@ def reverse_sde_density(score, sde: LinearSDE, x: Tensor, t: Tensor, prior: Tens
     t = check.tensor("t", check.times("t", t, 0.0, sde.T, like=x), ("K+1",))
     if len(t) < 2:
         check.fail("t", f"{len(t)} time", "at least 2")
-    prior = check.tensor("prior", prior, (len(x),), like=x)
+    prior = check.tensor("prior", prior, (len(x),), like=x).detach()
     check.holds("x", x.diff() > 0, "increasing cell centres", x.diff())
     check.holds("t", t.diff() < 0, "decreasing times", t[1:])
     check.holds("prior", prior >= 0, "a density >= 0", prior)

@@ -19,7 +19,7 @@ from torch import Tensor
 from . import _checks as check
 from . import rng
 from .samplers import monotone
-from .scores import Score
+from .scores import Score, fresh
 from .sde import LinearSDE
 
 
@@ -74,12 +74,13 @@ def _clock(sde, t):
 
     The clock is u = log v, v = std / scale; in a step from t = 0, where that is infinite, it is v, and std^2 du = std scale dv.
     """
-    level = sde.log_noise(t.double())
+    t64 = t.double().clamp(max=sde.T)  # a float32 T may lie above it
+    level = sde.log_noise(t64)
     begin, end = level[:-1], level[1:]
     infinite = begin.isinf()
     length = torch.where(infinite, end.exp(), end - begin)
     middle = sde.time_at_log_noise(torch.where(infinite, end - math.log(2), (begin + end) / 2))
-    nodes = torch.stack([t[:-1].double(), middle, t[1:].double()], 1)
+    nodes = torch.stack([t64[:-1], middle, t64[1:]], 1)
     scale, std = sde.scale(nodes), sde.std(nodes)
     rate = torch.where(infinite[:, None], std * scale, std**2)
     return [one.to(t.dtype) for one in (length, nodes, rate, torch.sqrt(scale**2 + std**2))]
@@ -101,37 +102,47 @@ def _given(score, divergence):
 
 def _differentiated(score, sde, x, t, directions):
     """The score and its divergence by the first mode of differentiation that agrees with difference quotients."""
-    reason = "one whose derivative is cut off, for it changes with x where automatic differentiation sees no change"
+    Score(score.score)(x, t[1])  # what else is wrong with it shows here
+    reason, cause = "one whose derivative is cut off, or too coarse to check: differences of it do not agree with it", None
     for mode in (_reverse, _forward):
         try:
             if all(_agrees(mode, score, sde, x, now) for now in (t[1], t[len(t) // 2], t[-1])):
                 return lambda x, now, mode=mode: mode(score, x, now, directions)
         except (RuntimeError, NotImplementedError) as error:  # torch's ways to say that it cannot be done
-            reason = f"one that torch cannot differentiate ({str(error).splitlines()[0]})"
-    check.fail("score", reason, "a function of torch operations on x, or any together with divergence=")
+            reason, cause = f"one that torch cannot differentiate ({str(error).splitlines()[0]})", error
+    try:
+        check.fail("score", reason, "a function of torch operations on x in full precision, or any together with divergence=")
+    except ValueError as error:
+        raise error from cause
 
 
 def _agrees(mode, score, sde, x, t) -> bool:
     """Whether v^T J v agrees with a difference quotient at half of the points at least, v random signs.
 
-    Not at all of them: a score may have kinks, and between far modes it turns within less than the quotient's step.
+    Not at all of them, and with one of three steps: a score may have kinks, and turns quickly between far modes.  It is
+    std^2 J + I, the derivative of the denoised x, whose size counts: a denoiser that is cut off leaves the -I of the score.
     """
     v = torch.from_numpy(np.random.default_rng(0).choice([-1.0, 1.0], tuple(x.shape))).to(x)
-    h = 0.03 * sde.std(t)
     value, by_mode = mode(score, x, t, v[None])
-    ahead, behind = (_reverse(score, x + side * h * v, t, ())[0] for side in (1, -1))
-    quotient = (v * (ahead - behind)).sum(-1) / (2 * h)
-    size = torch.maximum(quotient.abs(), by_mode.abs())
-    rounding = 10 * torch.finfo(x.dtype).eps / h * (value.abs().sum(-1) + size * x.abs().amax(-1))
-    close = (quotient - by_mode).abs() <= 0.05 * size + rounding
-    return x.device.type == "meta" or bool(close.double().mean() >= 0.5)
+    if x.device.type == "meta" or not x.numel():
+        return True
+    std, close = sde.std(t), torch.zeros_like(by_mode, dtype=torch.bool)
+    for h in (0.03 * std, 0.003 * std, 0.0003 * std):
+        ahead, behind = (_reverse(score, x + side * h * v, t, ())[0] for side in (1, -1))
+        quotient, unit = (v * (ahead - behind)).sum(-1) / (2 * h), x.shape[-1] / std**2
+        size = torch.maximum((quotient + unit).abs(), (by_mode + unit).abs())
+        rounding = 10 * torch.finfo(x.dtype).eps / h * (value.abs().sum(-1) + quotient.abs() * x.abs().amax(-1))
+        close |= (quotient - by_mode).abs() <= 0.05 * size + torch.minimum(rounding, 0.05 * (quotient.abs() + unit))
+        if close.double().mean() >= 0.5:
+            return True
+    return False
 
 
 def _reverse(score, x, t, directions):
     """s(x, t) and the sum over directions v of v^T J v; zero where the result knows nothing of x."""
     with torch.inference_mode(False), torch.enable_grad():
-        x = x.detach().clone().requires_grad_()
-        value = score(x, t)
+        x, t = fresh(x, t)
+        value = score(x.requires_grad_(), t)
         total = torch.zeros_like(x[..., 0])
         for v in directions if value.requires_grad else ():
             slope, = torch.autograd.grad(value, x, v, retain_graph=True, materialize_grads=True)

@@ -12,8 +12,6 @@ A data set is the mixture with weights 1/n and zero covariances (``GaussianMixtu
 marginals p_t^(n) are what the empirical loss of the paper's (9) sees.
 """
 
-from functools import cached_property
-
 import torch
 from torch import Tensor
 
@@ -88,13 +86,6 @@ class GaussianMixture:
         x = check.tensor("x", x, ("n", "d"))
         return cls.isotropic(torch.full((len(x),), 1 / len(x), dtype=x.dtype, device=x.device), x, 0.0)
 
-    @cached_property
-    def centred(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The mean of the means [d], the means less it [k, d], so that little cancels, and their squared norms [k]: float64."""
-        centre = self.means.double().mean(0)
-        means = self.means.double() - centre
-        return centre, means, means.square().sum(1)
-
     @property
     def d(self) -> int:
         """Dimension."""
@@ -149,11 +140,12 @@ class GaussianMixture:
         scale, std = (torch.as_tensor(c, dtype=x.dtype, device=x.device).expand(x.shape[:-1]).reshape(-1) for c in (scale, std))
         dense = (std > 0) | (self.variances.min() > 0)
         check.holds("t", dense, "t > 0: a component without variance has no density at t = 0", std)
-        common = self.basis is None and len(self.variances) == 1 and self.d > 1
-        size = len(self.means) if common else self.means.numel()
-        rows = max(1, (_CHUNK_CUDA if x.is_cuda else _CHUNK_PRODUCTS if common else _CHUNK) // size)
-        pieces = zip(*(a.double().split(rows) for a in (x.reshape(-1, self.d), scale, std)), strict=True)
-        parts = [what((Products if common else Pulls)(self, *piece)) for piece in pieces]
+        x_, scale, std = x.reshape(-1, self.d).double(), scale.double(), std.double()
+        products = Products.fits(self, x_, scale, std)
+        size = len(self.means) if products else self.means.numel()
+        rows = max(1, (_CHUNK_CUDA if x.is_cuda else _CHUNK_PRODUCTS if products else _CHUNK) // size)
+        pieces = zip(*(a.split(rows) for a in (x_, scale, std)), strict=True)
+        parts = [what((Products if products else Pulls)(self, *piece)) for piece in pieces]
         if isinstance(parts[0], Tensor):
             return _joined(parts, x)
         return tuple(_joined(one, x) for one in zip(*parts, strict=True))

@@ -12,16 +12,19 @@ import math
 import torch
 from torch import Tensor
 
+from . import _checks as check
+
 
 def shares(exponent: Tensor, log_weight: Tensor) -> tuple[Tensor, Tensor]:
     """p(k | x) and log sum_k exp(exponent_k + log_weight_k), for both arguments [b, k] or such that fit: [b, k], [b].
 
     The largest exponent is taken off before the weights are added, which would be lost beside it.
     """
-    top = exponent.amax(-1, keepdim=True)
+    top = exponent.amax(-1, keepdim=True).detach()
     terms = exponent - top + log_weight
-    share = terms.softmax(-1)
-    return share, top[..., 0] + terms.amax(-1) - share.amax(-1).log()  # one exponential for each term, not two
+    share, best = terms.softmax(-1), terms.argmax(-1, keepdim=True)
+    log_sum = top + terms.gather(-1, best) - share.gather(-1, best).log()  # one exponential for each term, not two
+    return share, log_sum[..., 0]
 
 
 class Pulls:
@@ -49,11 +52,25 @@ class Pulls:
 
 
 class Products:
-    """Components that share one variance in all directions, such as a data set: temporaries of points x components."""
+    """Components that share one variance in all directions, such as a data set: temporaries of points x components.
+
+    Distances come from products, |x|^2 - 2 x m + |m|^2, which costs digits where they are small beside |x| and |m|.
+    """
+
+    @staticmethod
+    def fits(mixture, x: Tensor, scale: Tensor, std: Tensor) -> bool:
+        """Whether exponents are right to 1e-7."""
+        if mixture.basis is not None or len(mixture.variances) > 1 or mixture.d == 1:
+            return False
+        means = mixture.means.double()
+        size = (x - scale[:, None] * means.mean(0)).square().sum(1) + scale**2 * (means - means.mean(0)).square().sum(1).amax()
+        lost = torch.finfo(torch.float64).eps * size / (scale**2 * mixture.variances[0, 0].double() + std**2)
+        return check.readable(lost <= 1e-7) is not False
 
     def __init__(self, mixture, x: Tensor, scale: Tensor, std: Tensor):
-        centre, self.means, self.size = mixture.centred
-        self.x, self.scale, self.dtype = x - scale[:, None] * centre, scale, mixture.means.dtype
+        centre = mixture.means.double().mean(0)  # taken off, so that less cancels
+        self.means, self.x, self.scale = mixture.means.double() - centre, x - scale[:, None] * centre, scale
+        self.size = self.means.square().sum(1)
         self.variance = scale**2 * mixture.variances[0, 0].double() + std**2
         near = (self.x * (scale / self.variance)[:, None]) @ self.means.mT
         exponent = near.sub_((scale**2 / (2 * self.variance))[:, None] * self.size)  # less |x|^2 / (2 variance), which all have
@@ -63,8 +80,7 @@ class Products:
 
     def score(self) -> Tensor:
         """[b, d]."""
-        mean = (self.share.to(self.dtype) @ self.means.to(self.dtype)).double()  # a mean is no worse than what it averages
-        return (self.scale[:, None] * mean - self.x) / self.variance[:, None]
+        return (self.scale[:, None] * (self.share @ self.means) - self.x) / self.variance[:, None]
 
     def divergence(self) -> Tensor:
         """[b]."""

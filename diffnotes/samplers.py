@@ -81,6 +81,8 @@ def monotone(x, t, sde: LinearSDE, direction: int = 0) -> tuple[Tensor, Tensor]:
     check.instance("sde", sde, LinearSDE)
     x = check.tensor("x", x, (..., "d"))
     t = check.tensor("t", check.times("t", t, 0.0, sde.T, like=x), ("K+1",))
+    if len(t) < 2:
+        check.fail("t", f"{len(t)} time", "at least 2")
     steps = t.diff()
     if direction >= 0 and (direction or t.device.type == "meta" or bool(steps.sum() > 0)):
         check.holds("t", steps > 0, "increasing times", t[1:])

@@ -31,12 +31,17 @@ class Score:
         if not self.differentiates:
             try:
                 with torch.no_grad():
-                    return self._checked(x, t)
+                    return self._checked(x.detach(), t).detach()
             except RuntimeError:
                 self.differentiates = True
         with torch.inference_mode(False), torch.enable_grad():
-            return self._checked(x.detach().clone(), t).detach()
+            return self._checked(*fresh(x, t)).detach()
 
     def _checked(self, x, t):
         shape = (..., *x.shape) if self.batch else tuple(x.shape)
         return check.tensor("score(x, t)", self.score(x, t), shape, like=x, finite=self.finite)
+
+
+def fresh(x: Tensor, t) -> tuple:
+    """Copies that know of no derivative, and can be differentiated even if they come from ``inference_mode``."""
+    return x.detach().clone(), t.detach().clone() if isinstance(t, Tensor) else t

@@ -75,6 +75,13 @@ def func_grad(x, t):
     return torch.func.grad(lambda y: P.log_prob(y, t).sum())(x)
 
 
+def timed_energy(x, t):
+    """With t in the graph, as a network's time embedding has it."""
+    if not x.requires_grad:
+        x = x.detach().requires_grad_()
+    return torch.autograd.grad((P.log_prob(x, t.expand(x.shape[:-1])) * torch.exp(0 * t)).sum(), x, create_graph=True)[0]
+
+
 def detached(x, t):
     return P.score(x.detach(), t)
 
@@ -101,7 +108,7 @@ def inference(x, t):
     return P.score(x, t)
 
 
-@pytest.mark.parametrize("score", [P.score, Network(), without_gradients, energy, func_grad, lambda x, t: P.score(x.clone(), t)])
+@pytest.mark.parametrize("score", [P.score, Network(), without_gradients, energy, func_grad, timed_energy, lambda x, t: P.score(x.clone(), t)])
 @pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
 def test_every_way_to_a_derivative(score, mode):
     with mode():
@@ -140,6 +147,58 @@ def test_scores_that_look_cut_off_and_are_not():
     value = dn.probability_flow_log_prob(single.score, dn.VE(), x.float(), up.float(), lambda y: single.log_prob(y, 1.0))
     double = dn.probability_flow_log_prob(far.score, dn.VE(), x, up, lambda y: far.log_prob(y, 1.0))
     assert (value - double).abs().median() < 1e-4
+
+
+def test_a_denoiser_that_is_cut_off_is_seen_whatever_the_dimension_of_the_data():
+    """Which bug this catches: -d/std^2, which every score has, hides a missing derivative of a denoiser of data of few dimensions."""
+    d, sde = 60, dn.VE()
+    basis = torch.linalg.qr(dn.normal(np.random.default_rng(0), (d, d)))[0][:, :3]
+    p = dn.GaussianMixture(torch.ones(1, dtype=F64), torch.zeros(1, d, dtype=F64), (basis @ basis.mT + 1e-6 * torch.eye(d))[None]).diffused(sde)
+    x, t = p.sample(4, 0.05, np.random.default_rng(1)), sde.geometric_times(float(sde.std(0.05)), 24)
+    assert error(p, sde, x, t) < 1e-3
+
+    def cut(x, t):
+        denoised = (x + sde.std(t) ** 2 * p.score(x, t)).detach()
+        return (denoised - x) / sde.std(t) ** 2
+
+    with pytest.raises(ValueError, match=r"^score: got one whose derivative is cut off"):
+        error(p, sde, x, t, cut)
+
+    def frozen(x, t):
+        with torch.no_grad():
+            denoised = x + sde.std(t) ** 2 * p.score(x, t)
+        return (denoised - x) / sde.std(t) ** 2
+
+    assert error(p, sde, x, t, frozen) < 1e-3  # forward mode sees through no_grad
+
+
+def test_trained_features_with_many_kinks_and_points_on_boundaries():
+    """Which bug this catches: a difference quotient across the kinks of a network that is refused for it."""
+    sde = dn.VE()
+    p = dn.GaussianMixture.two_modes(2.0).diffused(sde)
+    phi = dn.RandomFeatures.draw(100, 1, sde.T, np.random.default_rng(0))
+    flow = dn.GradientFlow(dn.statistics(phi, dn.line_grid(p, sde.std, 0.01, n_t=32, n_x=64).weighted(p)))
+    x, up = torch.linspace(-3, 3, 11, dtype=F64)[:, None], sde.geometric_times(0.1, 8)
+    for tau in (1e2, 1e4, 1e8):
+        assert dn.probability_flow_log_prob(phi.score(flow.theta(tau)), sde, x, up, p.mixture.log_prob).isfinite().all()
+    two = dn.GaussianMixture.empirical(torch.tensor([[-1.0], [1.0]], dtype=F64)).diffused(sde)
+    assert dn.probability_flow_log_prob(two.score, sde, torch.zeros(1, 1, dtype=F64), up, p.mixture.log_prob).isfinite()
+
+
+def test_single_precision_near_the_end_empty_batches_and_one_time():
+    for end in (0.1, 0.3, 0.7, 1.1):
+        sde, x = dn.OU(T=end), torch.zeros(2, 1)
+        q = dn.GaussianMixture.normal(1.0, dtype=torch.float32)
+        value = dn.probability_flow_log_prob(q.diffused(sde).score, sde, x, sde.geometric_times(0.1, 8, dtype=torch.float32), q.log_prob)
+        torch.testing.assert_close(value, q.log_prob(x), atol=1e-4, rtol=0)
+    assert dn.probability_flow_log_prob(P.score, SDE, X[:0], T, lambda y: P.log_prob(y, SDE.T)).shape == (0,)
+    with pytest.raises(ValueError, match=r"^t: got 1 time; allowed: at least 2"):
+        dn.probability_flow_log_prob(P.score, SDE, X, T[:1], lambda y: P.log_prob(y, SDE.T))
+
+
+def test_a_mistake_inside_a_score_is_shown_as_it_is():
+    with pytest.raises(RuntimeError, match="must match the size"):
+        dn.probability_flow_log_prob(lambda x, t: x + torch.ones(7, dtype=F64), SDE, X, T, lambda y: y[:, 0])
 
 
 def test_divergence_and_probes_exclude_each_other():

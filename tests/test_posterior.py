@@ -88,3 +88,53 @@ def test_weights_rounded_to_float32_are_weights():
     with pytest.raises(ValueError, match=r"^weights: got 1\.00001; allowed: weights whose sum is one to 1e-6"):
         dn.GaussianMixture.isotropic([0.1, 0.2, 0.70001], means, 1.0)
     assert len(dn.GaussianMixture.empirical(torch.zeros(300_000, 1, dtype=torch.float32)).weights) == 300_000
+
+
+def test_second_derivatives_of_log_prob_at_ties():
+    """Which bug this catches: a largest term whose choice between ties has a derivative; hessians were those of one component."""
+    for d in (1, 2):
+        p = dn.GaussianMixture.two_modes(3.0, d=d)
+        x = torch.zeros(d, dtype=torch.float64)
+        hessian = torch.func.hessian(lambda x, p=p: p.log_prob(x[None])[0])(x)
+        torch.testing.assert_close(hessian, torch.diag(torch.tensor([8.0, -1.0][:d], dtype=torch.float64)))
+        assert torch.autograd.gradgradcheck(p.log_prob, x[None].requires_grad_())
+
+
+def test_a_data_set_may_change_learn_and_be_used_in_any_mode():
+    """Which bug this catches: what is kept from a first call, under ``no_grad``, ``inference_mode`` or in ``jacrev``."""
+    x = dn.normal(np.random.default_rng(0), (5, 3))
+    data = dn.normal(np.random.default_rng(1), (4, 3)).requires_grad_()
+    p = dn.GaussianMixture.empirical(data).diffused(dn.OU())
+    with torch.inference_mode():
+        p.score(x, 0.5)
+    torch.func.jacrev(lambda y: p.score(y, 0.5))(x)
+    for _ in range(2):
+        slope, = torch.autograd.grad(p.log_prob(x, 0.5).sum(), data)
+        assert slope.abs().sum() > 0
+    before = p.score(x, 0.5)
+    with torch.no_grad():
+        data.mul_(3)
+    assert not torch.allclose(p.score(x, 0.5), before)
+
+
+@pytest.mark.parametrize("d, std", [(2, 1e-7), (2, 1e-9), (200, 1e-5), (200, 1e-7)])
+def test_small_distances_beside_large_points_keep_their_digits(d, std):
+    """Which bug this catches: |x|^2 - 2 x m + |m|^2 where the distance is a rounding of |x|."""
+    rng = np.random.default_rng(0)
+    data = torch.from_numpy(rng.standard_normal((6, d)))
+    data[1] = data[0] + std * torch.from_numpy(rng.standard_normal(d)) / d**0.5
+    x = data[:1] + std * torch.from_numpy(rng.standard_normal((1, d)))
+    fast = dn.GaussianMixture.isotropic(torch.full((6,), 1 / 6, dtype=torch.float64), data, std)
+    with mpmath.workdps(60):
+        square = [mpmath.fsum((mpmath.mpf(float(a)) - mpmath.mpf(float(b))) ** 2 for a, b in zip(x[0], m, strict=True)) for m in data]
+        variance = mpmath.mpf(float(fast.variances[0, 0]))
+        exact = mpmath.log(mpmath.fsum(mpmath.exp(-s / (2 * variance)) for s in square) / 6) - d * mpmath.log(2 * mpmath.pi * variance) / 2
+    assert float(fast.log_prob(x)) == pytest.approx(float(exact), abs=1e-5)
+
+
+def test_autocast_does_not_reach_the_products():
+    data = torch.from_numpy(5 + np.random.default_rng(0).standard_normal((50, 8))).float()
+    p = dn.GaussianMixture.empirical(data).diffused(dn.VE())
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = p.score(data, 1e-4)
+    torch.testing.assert_close(inside, p.score(data, 1e-4))

@@ -53,6 +53,18 @@ def test_no_graph_unless_asked(name):
     torch.testing.assert_close(result, generated(lambda x, t: -x, name))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_graph_and_no_mark_on_the_caller_s_points(name):
+    """Which bug this catches: a score that switches gradients on by itself, and one that marks the points it is given."""
+    net = Linear()
+
+    def score(x, t):
+        with torch.enable_grad():
+            return net(x.requires_grad_(), t)
+
+    assert not generated(score, name).requires_grad and not X.requires_grad
+
+
 @pytest.mark.parametrize("name", ["reverse_sde", "probability_flow", "denoise"])
 def test_gradients_where_asked_are_difference_quotients(name):
     net = Linear()
