@@ -1,4 +1,4 @@
-"""Random features, the quadratic loss and its exact flow, against definitions and ODE integration."""
+"""The quadratic loss of random features and its exact flow, against definitions and ODE integration."""
 
 import dataclasses
 
@@ -32,41 +32,6 @@ random_flows = given(st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 3)
 
 def start(seed, d, m):
     return dn.normal(np.random.default_rng(seed + 1), (d, m))
-
-
-def test_features_follow_equation_12():
-    phi, x, t = features(5, 2), dn.normal(np.random.default_rng(1), (3, 2)), torch.tensor([0.1, 1.0, 4.0], dtype=torch.float64)
-    A = dn.normal(np.random.default_rng(2), (2, 5))
-    for i in range(3):
-        e = dn.cosine_embedding(t[i], SDE.T, 3)
-        expected = sum(A[:, k] * max(float(phi.W[k] @ x[i] + phi.U[k] @ e), 0.0) for k in range(5)) / 5
-        assert torch.allclose(phi.score(A / 5**0.5)(x, t)[i], expected, rtol=1e-12)
-
-
-def test_inner_weights_are_uniform_on_the_l1_sphere():
-    phi = features(20_000, 2)
-    rows = torch.cat([phi.W, phi.U], 1).abs()
-    assert torch.allclose(rows.sum(1), torch.ones(20_000, dtype=torch.float64))
-    # Each |coordinate| of a uniform point on the l1 sphere in R^5 is Beta(1, 4).
-    assert float((rows[:, 0] > 0.2).double().mean()) == pytest.approx(0.8**4, abs=0.015)
-    assert float((phi.W > 0).double().mean()) == pytest.approx(0.5, abs=0.015)
-
-
-def test_score_in_blocks_is_the_product_with_the_features(monkeypatch):
-    phi, rng = features(6, 2), np.random.default_rng(0)
-    theta, x = dn.normal(rng, (3, 2, 6)), dn.normal(rng, (11, 2))
-    for t in (0.5, torch.linspace(0.1, 2.0, 11, dtype=torch.float64)):
-        whole = phi(x, t) @ theta.mT
-        monkeypatch.setattr("diffnotes.features._ENTRIES", 4 * 6)
-        torch.testing.assert_close(phi.score(theta)(x, t), whole)
-        torch.testing.assert_close(phi.score(theta[0])(x, t), whole[0])
-        batched = x.expand(3, 11, 2)
-        torch.testing.assert_close(phi.score(theta)(batched, 0.5), phi(x, 0.5) @ theta.mT)
-
-
-def test_embedding_is_bounded_and_starts_with_one():
-    e = dn.cosine_embedding(torch.linspace(0, 5, 50, dtype=torch.float64), 5.0, 4)
-    assert e.abs().max() <= 1 and torch.equal(e[:, 0], torch.ones(50, dtype=torch.float64))
 
 
 def test_time_nodes_integrate_polynomials():
@@ -286,11 +251,6 @@ STATS = FLOW.statistics
     (lambda: dn.Statistics(-STATS.B, STATS.C, STATS.S), "B"), (lambda: dn.Statistics(STATS.B + torch.eye(3).roll(1, 0), STATS.C, STATS.S), "B"),
     (lambda: dn.Statistics(STATS.B, STATS.C * float("nan"), STATS.S), "C"),
     (lambda: dn.GradientFlow(dn.Statistics(torch.tensor([[1.0, 2.0], [2.0, 1.0]]), torch.zeros(1, 2), torch.tensor(1.0))), "B"),
-    (lambda: dn.RandomFeatures.draw(0, 1, 1.0, np.random.default_rng(0)), "width"),
-    (lambda: features(3)(torch.zeros(2, 2, dtype=torch.float64), 0.5), "x"),
-    (lambda: features(3)(torch.zeros(2, 1, dtype=torch.float64), 9.0), "t"),
-    (lambda: features(3)(torch.zeros(2, 1, dtype=torch.float64), [0.1, 0.2, 0.3]), "t"),
-    (lambda: features(3).score(torch.zeros(1, 4, dtype=torch.float64)), "theta"),
     (lambda: dn.line_grid(dn.GaussianMixture.two_modes(1.0, d=2).diffused(SDE), SDE.std, 0.01), "p"),
     (lambda: dn.line_grid(P, SDE.std, 0.0), "t_min"), (lambda: dn.line_grid(P, lambda t: -t, 0.01), "weighting"),
     (lambda: dn.sampled_nodes(P, SDE.std, 6.0, 10, np.random.default_rng(0)), "t_min"),
