@@ -76,11 +76,22 @@ def test_statistics_give_the_loss_of_its_definition():
     assert float(stats.loss(theta)) == pytest.approx(float(direct), rel=1e-12)
 
 
-def test_row_chunks_change_nothing(monkeypatch):
-    whole = dn.statistics(features(7), NODES)
-    for rows in (50, 1):  # some nodes at a time, or one
-        monkeypatch.setattr("diffnotes.flow._ENTRIES", rows)
-        assert torch.allclose(dn.statistics(features(7), NODES).B, whole.B, rtol=1e-12)
+@pytest.mark.parametrize("entries, rows", [(1, 1), (7 * 50 + 6, 50), (10**9, 768)])
+def test_blocks_of_nodes_change_nothing_and_hold_what_they_may(entries, rows, monkeypatch):
+    whole, phi, seen = dn.statistics(features(7), NODES), features(7), []
+    monkeypatch.setattr("diffnotes.flow._ENTRIES", entries)
+
+    class Counted:
+        width, d = 7, 1
+
+        def __call__(self, x, t):
+            seen.append(len(x))
+            return phi(x, t)
+
+    stats = dn.statistics(Counted(), NODES)
+    assert sum(seen) == len(NODES.x) == 768 and set(seen[:-1]) <= {rows} and seen[-1] <= rows and len(seen) == -(-768 // rows)
+    for name in ("B", "C", "S"):
+        torch.testing.assert_close(getattr(stats, name), getattr(whole, name), rtol=1e-12, atol=1e-14)
 
 
 def test_empirical_flow_obeys_steins_identity():
