@@ -39,19 +39,6 @@ def test_time_nodes_integrate_polynomials():
     assert float((dt * t**3).sum()) == pytest.approx((2.0**4 - 0.1**4) / 4, rel=1e-12)
 
 
-def test_grid_integrates_the_expectation():
-    # E_t lambda E x^2 with E x^2 = r^2 (1 + mu^2) + s^2
-    def second_moment(t):
-        return float(SDE.std(t)) * (float(SDE.scale(t)) ** 2 * 10 + float(SDE.std(t)) ** 2) / (SDE.T - 0.01)
-
-    exact = scipy.integrate.quad(second_moment, 0.01, SDE.T, epsrel=1e-10)[0]
-    nodes = dn.line_grid(P, SDE.std, 0.01, n_t=64, n_x=96).weighted(P)
-    assert float((nodes.weight * nodes.x[:, 0] ** 2).sum()) == pytest.approx(exact, rel=1e-8)
-    drawn = dn.sampled_nodes(P, SDE.std, 0.01, 200_000, np.random.default_rng(0))
-    assert float((drawn.weight * drawn.x[:, 0] ** 2).sum()) == pytest.approx(exact, rel=0.01)
-    assert torch.allclose(drawn.score, P.score(drawn.x, drawn.t))
-
-
 def test_grid_volume_is_that_of_the_trapezoidal_rule():
     t, dt = dn.time_nodes(0.01, SDE.T, 6)
     expected = (dt * 2 * P.half_width(t, 1.5)).sum() / (SDE.T - 0.01)
@@ -102,32 +89,6 @@ def test_empirical_flow_obeys_steins_identity():
     phi = features(6)
     active = (phi(nodes.x, nodes.t) > 0).double() * phi.W[:, 0] / 6**0.5
     assert torch.allclose(dn.statistics(phi, nodes).C[0], -(nodes.weight[:, None] * active).sum(0), atol=1e-4)  # a jump: O(dx)
-
-
-def test_empirical_flow_tends_to_the_population_flow():
-    phi, target = features(16), dn.GaussianMixture.two_modes(3.0)
-    distance = []
-    for n in (100, 10_000):
-        q = dn.GaussianMixture.empirical(target.sample(n, np.random.default_rng(0))).diffused(SDE)
-        grid = dn.line_grid(P, SDE.std, 0.05, n_t=16, n_x=64)
-        distance.append(float((dn.statistics(phi, grid.weighted(q)).B - dn.statistics(phi, grid.weighted(P)).B).norm()))
-    assert distance[1] < distance[0] / 4
-
-
-@random_flows
-@settings(max_examples=15, deadline=None)
-def test_flow_solves_its_differential_equation(seed, m, d, rank):
-    stats, theta0 = random_statistics(seed, m, d, rank), start(seed, d, m)
-    flow = dn.GradientFlow(stats, theta0)
-    until = 3.0 / float(flow.eigenvalues[-1])
-
-    def velocity(_, theta):
-        return -stats.gradient(torch.from_numpy(theta).reshape(d, m)).flatten().numpy()
-
-    solved = scipy.integrate.solve_ivp(velocity, (0, until), theta0.flatten().numpy(), rtol=1e-10, atol=1e-12, method="DOP853")
-    assert torch.allclose(flow.theta(until).flatten(), torch.from_numpy(solved.y[:, -1]), rtol=1e-6, atol=1e-8)
-    assert torch.allclose(flow.loss(until), stats.loss(flow.theta(until)), rtol=1e-9, atol=1e-9)
-    assert torch.allclose(flow.norm(until), flow.theta(until).norm(), rtol=1e-12)
 
 
 def test_gradient_descent_converges_to_the_flow_at_first_order():
@@ -270,3 +231,42 @@ STATS = FLOW.statistics
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         call()
+
+
+def test_grid_integrates_the_expectation():
+    # E_t lambda E x^2 with E x^2 = r^2 (1 + mu^2) + s^2
+    def second_moment(t):
+        return float(SDE.std(t)) * (float(SDE.scale(t)) ** 2 * 10 + float(SDE.std(t)) ** 2) / (SDE.T - 0.01)
+
+    exact = scipy.integrate.quad(second_moment, 0.01, SDE.T, epsrel=1e-10)[0]
+    nodes = dn.line_grid(P, SDE.std, 0.01, n_t=64, n_x=96).weighted(P)
+    assert float((nodes.weight * nodes.x[:, 0] ** 2).sum()) == pytest.approx(exact, rel=1e-8)
+    drawn = dn.sampled_nodes(P, SDE.std, 0.01, 200_000, np.random.default_rng(0))
+    assert float((drawn.weight * drawn.x[:, 0] ** 2).sum()) == pytest.approx(exact, rel=0.01)
+    assert torch.allclose(drawn.score, P.score(drawn.x, drawn.t))
+
+
+def test_empirical_flow_tends_to_the_population_flow():
+    phi, target = features(16), dn.GaussianMixture.two_modes(3.0)
+    distance = []
+    for n in (100, 10_000):
+        q = dn.GaussianMixture.empirical(target.sample(n, np.random.default_rng(0))).diffused(SDE)
+        grid = dn.line_grid(P, SDE.std, 0.05, n_t=16, n_x=64)
+        distance.append(float((dn.statistics(phi, grid.weighted(q)).B - dn.statistics(phi, grid.weighted(P)).B).norm()))
+    assert distance[1] < distance[0] / 4
+
+
+@random_flows
+@settings(max_examples=15, deadline=None)
+def test_flow_solves_its_differential_equation(seed, m, d, rank):
+    stats, theta0 = random_statistics(seed, m, d, rank), start(seed, d, m)
+    flow = dn.GradientFlow(stats, theta0)
+    until = 3.0 / float(flow.eigenvalues[-1])
+
+    def velocity(_, theta):
+        return -stats.gradient(torch.from_numpy(theta).reshape(d, m)).flatten().numpy()
+
+    solved = scipy.integrate.solve_ivp(velocity, (0, until), theta0.flatten().numpy(), rtol=1e-10, atol=1e-12, method="DOP853")
+    assert torch.allclose(flow.theta(until).flatten(), torch.from_numpy(solved.y[:, -1]), rtol=1e-6, atol=1e-8)
+    assert torch.allclose(flow.loss(until), stats.loss(flow.theta(until)), rtol=1e-9, atol=1e-9)
+    assert torch.allclose(flow.norm(until), flow.theta(until).norm(), rtol=1e-12)

@@ -159,20 +159,6 @@ def solve(n, steps, order, reach=12.0):
     return x, q, P.log_prob(x[:, None], 0.1).exp()
 
 
-@pytest.mark.parametrize("order, rate", [(1, 2.0), (2, 4.0)])
-def test_reverse_density_converges_in_time(order, rate):
-    errors = [float((q - p).abs().sum() * (x[1] - x[0])) for x, q, p in (solve(1601, k, order) for k in (40, 80))]
-    assert errors[0] / errors[1] == pytest.approx(rate, rel=0.3)
-
-
-def test_reverse_density_converges_at_second_order_in_space():
-    def at_zero(n):  # the density at x = 0 against a much finer grid, same time steps
-        return float(solve(n, 40, 1)[1][n // 2])
-
-    exact = at_zero(3201)
-    assert abs(at_zero(101) - exact) / abs(at_zero(201) - exact) == pytest.approx(4.0, rel=0.25)
-
-
 def test_reverse_density_conserves_mass_and_sign_even_with_huge_steps():
     x = dn.stretched_grid(60.0, 301, 3.0)
     prior = gaussian(x, 0.0, 1.0)
@@ -190,15 +176,6 @@ def test_steps_too_long_to_extrapolate_are_refused():
             solve(401, steps, 2)
     x, q, _ = solve(401, 3, 2)
     assert float((q * dn.cell_widths(x)).sum()) == pytest.approx(1.0, abs=1e-12)
-
-
-def test_reverse_density_of_a_linear_score_is_the_known_gaussian():
-    # Score -x/V0 in place of the truth: dV/du = 2V - 4V/V0 + 2 backwards in time for OU.
-    x, t = torch.linspace(-20, 20, 1601, dtype=F64), torch.linspace(3.0, 0.0, 201, dtype=F64)
-    q = dn.reverse_sde_density(lambda x, t: -x / 1.5, SDE, x, t, gaussian(x, 0.0, 1.0))
-    rate = 2 - 4 / 1.5
-    variance = (1 + 2 / rate) * np.exp(rate * 3.0) - 2 / rate
-    assert float((q * x**2).sum() * (x[1] - x[0])) == pytest.approx(variance, rel=1e-3)
 
 
 def test_batched_scores_equal_single_ones():
@@ -231,6 +208,23 @@ def test_bad_input_names_the_argument(call, name):
         call()
 
 
+def test_reverse_density_converges_at_second_order_in_space():
+    def at_zero(n):  # the density at x = 0 against a much finer grid, same time steps
+        return float(solve(n, 40, 1)[1][n // 2])
+
+    exact = at_zero(3201)
+    assert abs(at_zero(101) - exact) / abs(at_zero(201) - exact) == pytest.approx(4.0, rel=0.25)
+
+
+def test_reverse_density_of_a_linear_score_is_the_known_gaussian():
+    # Score -x/V0 in place of the truth: dV/du = 2V - 4V/V0 + 2 backwards in time for OU.
+    x, t = torch.linspace(-20, 20, 1601, dtype=F64), torch.linspace(3.0, 0.0, 201, dtype=F64)
+    q = dn.reverse_sde_density(lambda x, t: -x / 1.5, SDE, x, t, gaussian(x, 0.0, 1.0))
+    rate = 2 - 4 / 1.5
+    variance = (1 + 2 / rate) * np.exp(rate * 3.0) - 2 / rate
+    assert float((q * x**2).sum() * (x[1] - x[0])) == pytest.approx(variance, rel=1e-3)
+
+
 def test_driftless_coordinates_are_the_same_process_and_more_accurate():
     sde, target = dn.OU(T=5.0), dn.GaussianMixture.two_modes(13.0)
     p, line = target.diffused(sde), dn.Driftless(sde)
@@ -253,3 +247,9 @@ def test_driftless_coordinates_are_the_same_process_and_more_accurate():
     assert error[1] < 1e-3 < 0.02 < error[0]
     with pytest.raises(ValueError, match=r"^inner: got .*; allowed: "):
         dn.Driftless("OU")
+
+
+@pytest.mark.parametrize("order, rate", [(1, 2.0), (2, 4.0)])
+def test_reverse_density_converges_in_time(order, rate):
+    errors = [float((q - p).abs().sum() * (x[1] - x[0])) for x, q, p in (solve(1601, k, order) for k in (40, 80))]
+    assert errors[0] / errors[1] == pytest.approx(rate, rel=0.3)

@@ -23,15 +23,6 @@ def error(p, sde, x, t, score=None, **kwargs):
     return float((value - p.log_prob(x, t[0])).abs().max())
 
 
-@pytest.mark.parametrize("sde", SDES)
-@pytest.mark.parametrize("d", [1, 3])
-def test_the_true_scores_likelihood_is_the_marginal_at_fourth_order(sde, d):
-    p = dn.GaussianMixture.two_modes(2.0, d=d).diffused(sde)
-    x = p.sample(20, 0.05, np.random.default_rng(0))
-    errors = [error(p, sde, x, sde.geometric_times(float(sde.std(0.05)), k), divergence=p.divergence) for k in (12, 24)]
-    assert errors[1] < 2e-5 and 15 < errors[0] / errors[1] < 21
-
-
 def test_constant_pixels_cost_no_bits():
     """Which bug this catches: a rule in t, which overestimates the log-determinant of little data noise near t_min, by nats."""
     p = gaussian(8, 1e-6).diffused(dn.VE())
@@ -125,15 +116,6 @@ def inference(x, t):
     return P.score(x, t)
 
 
-@pytest.mark.parametrize("score", [P.score, Network(), without_gradients, energy, func_grad, lambda x, t: P.score(x.clone(), t)])
-@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
-def test_every_way_to_a_derivative(score, mode):
-    with mode():
-        value = log_prob(score)
-    assert not value.requires_grad
-    torch.testing.assert_close(value.clone(), exact(), atol=1e-12, rtol=1e-12)
-
-
 CUT = [detached, partly_detached, energy_without_graph, numpy_score, numpy_detached, inference]
 
 
@@ -155,21 +137,6 @@ def test_a_score_whose_derivative_is_cut_off_at_one_time_is_refused(k):
 @pytest.mark.parametrize("score", [P.score, *CUT])
 def test_and_welcome_with_its_divergence(score):
     torch.testing.assert_close(log_prob(score, divergence=P.divergence).clone(), exact(), atol=1e-12, rtol=1e-12)
-
-
-def test_scores_that_look_cut_off_and_are_not():
-    """A constant score, one with kinks, one that turns between far modes, single precision, and a batch of parameters."""
-    far = dn.GaussianMixture.two_modes(15.0).diffused(dn.VE())
-    x, up = torch.linspace(-20, 20, 41, dtype=F64)[:, None], dn.VE().geometric_times(0.05, 12)
-    features = dn.RandomFeatures.draw(6, 1, 1.0, np.random.default_rng(0))
-    theta = dn.normal(np.random.default_rng(1), (3, 1, 6))
-    for score, points in ((lambda x, t: torch.ones_like(x), x), (far.score, x), (features.score(theta[0]), x),
-                          (features.score(theta), x.expand(3, -1, 1))):
-        assert dn.probability_flow_log_prob(score, dn.VE(), points, up, dn.GaussianMixture.normal(8.0).log_prob).shape == points.shape[:-1]
-    single = dn.GaussianMixture.two_modes(15.0, dtype=torch.float32).diffused(dn.VE())
-    value = dn.probability_flow_log_prob(single.score, dn.VE(), x.float(), up.float(), lambda y: single.log_prob(y, 1.0))
-    double = dn.probability_flow_log_prob(far.score, dn.VE(), x, up, lambda y: far.log_prob(y, 1.0))
-    assert (value - double).abs().median() < 1e-4
 
 
 def test_divergence_and_probes_exclude_each_other():
@@ -230,3 +197,36 @@ def test_bad_input_names_the_argument():
                        (lambda: dn.probability_flow_log_prob(P1.score, SDE, X[:, :1], UP, lambda y: y), r"prior_log_prob\(x\)")):
         with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
             call()
+
+
+def test_scores_that_look_cut_off_and_are_not():
+    """A constant score, one with kinks, one that turns between far modes, single precision, and a batch of parameters."""
+    far = dn.GaussianMixture.two_modes(15.0).diffused(dn.VE())
+    x, up = torch.linspace(-20, 20, 41, dtype=F64)[:, None], dn.VE().geometric_times(0.05, 12)
+    features = dn.RandomFeatures.draw(6, 1, 1.0, np.random.default_rng(0))
+    theta = dn.normal(np.random.default_rng(1), (3, 1, 6))
+    for score, points in ((lambda x, t: torch.ones_like(x), x), (far.score, x), (features.score(theta[0]), x),
+                          (features.score(theta), x.expand(3, -1, 1))):
+        assert dn.probability_flow_log_prob(score, dn.VE(), points, up, dn.GaussianMixture.normal(8.0).log_prob).shape == points.shape[:-1]
+    single = dn.GaussianMixture.two_modes(15.0, dtype=torch.float32).diffused(dn.VE())
+    value = dn.probability_flow_log_prob(single.score, dn.VE(), x.float(), up.float(), lambda y: single.log_prob(y, 1.0))
+    double = dn.probability_flow_log_prob(far.score, dn.VE(), x, up, lambda y: far.log_prob(y, 1.0))
+    assert (value - double).abs().median() < 1e-4
+
+
+@pytest.mark.parametrize("score", [P.score, Network(), without_gradients, energy, func_grad, lambda x, t: P.score(x.clone(), t)])
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_every_way_to_a_derivative(score, mode):
+    with mode():
+        value = log_prob(score)
+    assert not value.requires_grad
+    torch.testing.assert_close(value.clone(), exact(), atol=1e-12, rtol=1e-12)
+
+
+@pytest.mark.parametrize("sde", SDES)
+@pytest.mark.parametrize("d", [1, 3])
+def test_the_true_scores_likelihood_is_the_marginal_at_fourth_order(sde, d):
+    p = dn.GaussianMixture.two_modes(2.0, d=d).diffused(sde)
+    x = p.sample(20, 0.05, np.random.default_rng(0))
+    errors = [error(p, sde, x, sde.geometric_times(float(sde.std(0.05)), k), divergence=p.divergence) for k in (12, 24)]
+    assert errors[1] < 2e-5 and 15 < errors[0] / errors[1] < 21

@@ -29,24 +29,6 @@ def covariances_of(mixture):
     return mixture.basis @ torch.diag_embed(mixture.variances) @ mixture.basis.mT
 
 
-@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 5), st.floats(0.01, 5.0))
-@settings(max_examples=25, deadline=None)
-def test_marginals_match_torch_distributions_and_autograd(seed, k, d, t):
-    sde, mixture = dn.OU(), random_mixture(seed, k, d)
-    r, s = sde.scale(t), sde.std(t)
-    oracle = torch_mixture(mixture.weights, r * mixture.means, r**2 * covariances_of(mixture) + s**2 * torch.eye(d, dtype=torch.float64))
-    x = 2 * dn.normal(np.random.default_rng(seed), (6, d)).requires_grad_()
-    p = mixture.diffused(sde)
-    log_prob = oracle.log_prob(x)
-    score, = torch.autograd.grad(log_prob.sum(), x)
-    assert torch.allclose(p.log_prob(x.detach(), t), log_prob, rtol=1e-9, atol=1e-9)
-    assert torch.allclose(p.score(x.detach(), t), score, rtol=1e-7, atol=1e-8)
-    both = p.log_prob_and_score(x.detach(), t)
-    assert torch.equal(both[0], p.log_prob(x.detach(), t)) and torch.equal(both[1], p.score(x.detach(), t))
-    jacobian = torch.stack([torch.autograd.functional.jacobian(lambda y: p.score(y[None], t)[0], row) for row in x.detach()])
-    assert torch.allclose(p.divergence(x.detach(), t), jacobian.diagonal(dim1=1, dim2=2).sum(1), rtol=1e-6, atol=1e-7)
-
-
 def test_normal_is_the_normal_law():
     x = torch.tensor([[0.3, -2.0], [1.0, 0.0]], dtype=torch.float64)
     expected = torch.distributions.Normal(0.0, torch.tensor(1.5, dtype=torch.float64)).log_prob(x).sum(1)
@@ -136,14 +118,6 @@ def test_moments_are_their_sums_for_one_width_a_width_each_and_data():
         within = (weights * torch.tensor(std, dtype=F64) ** 2).sum() * torch.eye(3, dtype=F64)
         torch.testing.assert_close(mixture.covariance(), within + between)
         torch.testing.assert_close(mixture.mean(), weights @ means)
-
-
-def test_moments_and_samples():
-    mixture, n = random_mixture(5, 3, 2), 400_000
-    x = mixture.sample(n, np.random.default_rng(1))
-    assert torch.allclose(x.mean(0), mixture.mean(), atol=5 * float(mixture.covariance().diagonal().max()) ** 0.5 / n**0.5)
-    assert torch.allclose(torch.cov(x.mT), mixture.covariance(), rtol=0.02, atol=0.02)
-    assert mixture.diffused(dn.OU()).sample(10, 0.5, np.random.default_rng(0)).shape == (10, 2)
 
 
 def test_sampled_marginal_has_the_density():
@@ -258,6 +232,21 @@ def test_bad_input_names_the_argument(call, name):
         call()
 
 
+def test_divergence_in_single_precision_does_not_cancel():
+    p = dn.GaussianMixture.empirical(torch.zeros(1, 1)).diffused(dn.VE())
+    exact = -1 / float(dn.VE().std(torch.tensor(1e-5, dtype=F64))) ** 2
+    assert float(p.divergence(torch.tensor([[10.0]]), 1e-5)) == pytest.approx(exact, rel=1e-4)
+
+
+def test_single_precision_and_singular_covariances():
+    dn.GaussianMixture([1.0], torch.zeros(1, 784), torch.ones(1, 784, 784))  # eigenvalues -1e-3 by rounding, beside 784
+    a = dn.normal(np.random.default_rng(1), (3, 2))
+    flat = dn.GaussianMixture([1.0], torch.zeros(1, 3, dtype=F64), (a @ a.mT)[None])
+    with pytest.raises(ValueError, match=r"^t: got 0; allowed: t > 0"):
+        flat.score(torch.ones(3, dtype=F64))
+    assert flat.diffused(dn.OU()).score(torch.ones(3, dtype=F64), 0.1).isfinite().all()
+
+
 @pytest.mark.parametrize("shared", [True, False])
 def test_full_covariances_in_matrix_form(shared):
     """Covariance, samples, scores and divergences with rotations, against torch.distributions and autograd."""
@@ -279,22 +268,33 @@ def test_full_covariances_in_matrix_form(shared):
     torch.testing.assert_close(p.divergence(x.detach(), 0.3), jacobian.diagonal(dim1=1, dim2=2).sum(1))
 
 
+def test_moments_and_samples():
+    mixture, n = random_mixture(5, 3, 2), 400_000
+    x = mixture.sample(n, np.random.default_rng(1))
+    assert torch.allclose(x.mean(0), mixture.mean(), atol=5 * float(mixture.covariance().diagonal().max()) ** 0.5 / n**0.5)
+    assert torch.allclose(torch.cov(x.mT), mixture.covariance(), rtol=0.02, atol=0.02)
+    assert mixture.diffused(dn.OU()).sample(10, 0.5, np.random.default_rng(0)).shape == (10, 2)
+
+
 def test_the_covariance_of_many_points_needs_no_matrix_for_each():
     """Which bug this catches: a [n, d, d] temporary, here 2 GB."""
     x = dn.normal(np.random.default_rng(0), (1000, 500))
     torch.testing.assert_close(dn.GaussianMixture.empirical(x).covariance(), torch.cov(x.mT, correction=0))
 
 
-def test_divergence_in_single_precision_does_not_cancel():
-    p = dn.GaussianMixture.empirical(torch.zeros(1, 1)).diffused(dn.VE())
-    exact = -1 / float(dn.VE().std(torch.tensor(1e-5, dtype=F64))) ** 2
-    assert float(p.divergence(torch.tensor([[10.0]]), 1e-5)) == pytest.approx(exact, rel=1e-4)
-
-
-def test_single_precision_and_singular_covariances():
-    dn.GaussianMixture([1.0], torch.zeros(1, 784), torch.ones(1, 784, 784))  # eigenvalues -1e-3 by rounding, beside 784
-    a = dn.normal(np.random.default_rng(1), (3, 2))
-    flat = dn.GaussianMixture([1.0], torch.zeros(1, 3, dtype=F64), (a @ a.mT)[None])
-    with pytest.raises(ValueError, match=r"^t: got 0; allowed: t > 0"):
-        flat.score(torch.ones(3, dtype=F64))
-    assert flat.diffused(dn.OU()).score(torch.ones(3, dtype=F64), 0.1).isfinite().all()
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 5), st.floats(0.01, 5.0))
+@settings(max_examples=25, deadline=None)
+def test_marginals_match_torch_distributions_and_autograd(seed, k, d, t):
+    sde, mixture = dn.OU(), random_mixture(seed, k, d)
+    r, s = sde.scale(t), sde.std(t)
+    oracle = torch_mixture(mixture.weights, r * mixture.means, r**2 * covariances_of(mixture) + s**2 * torch.eye(d, dtype=torch.float64))
+    x = 2 * dn.normal(np.random.default_rng(seed), (6, d)).requires_grad_()
+    p = mixture.diffused(sde)
+    log_prob = oracle.log_prob(x)
+    score, = torch.autograd.grad(log_prob.sum(), x)
+    assert torch.allclose(p.log_prob(x.detach(), t), log_prob, rtol=1e-9, atol=1e-9)
+    assert torch.allclose(p.score(x.detach(), t), score, rtol=1e-7, atol=1e-8)
+    both = p.log_prob_and_score(x.detach(), t)
+    assert torch.equal(both[0], p.log_prob(x.detach(), t)) and torch.equal(both[1], p.score(x.detach(), t))
+    jacobian = torch.stack([torch.autograd.functional.jacobian(lambda y: p.score(y[None], t)[0], row) for row in x.detach()])
+    assert torch.allclose(p.divergence(x.detach(), t), jacobian.diagonal(dim1=1, dim2=2).sum(1), rtol=1e-6, atol=1e-7)

@@ -65,16 +65,6 @@ def test_agrees_with_quadrature(kind, t, d):
     assert result.S == d
 
 
-def test_is_the_loss_of_the_authors_programs_averaged_over_the_noise():
-    f, p, t = features(3, d=6, width=8), mixture("data", 4, d=6).diffused(SDE), 0.4
-    rng = np.random.default_rng(5)
-    theta = dn.normal(rng, (6, 8))
-    x0, z = p.mixture.means[torch.arange(300_000) % 3], dn.normal(rng, (300_000, 6))
-    drawn = ((SDE.std(t) * f.score(theta)(SDE.perturb(x0, t, z), t) + z) ** 2).sum(-1)
-    error = 4 * drawn.std() / len(drawn) ** 0.5
-    assert abs(dn.denoising_statistics(f, p, t).loss(theta) - drawn.mean()) < error
-
-
 def test_is_the_arc_cosine_kernel_for_a_normal_target():
     W = dn.normal(np.random.default_rng(6), (40, 12))
     f = dn.RandomFeatures(W, torch.zeros(40, 1, dtype=F64), SDE.T)
@@ -93,29 +83,6 @@ def test_no_network_beats_the_best_denoiser_of_a_normal_target():
     minimum = dn.GradientFlow(dn.denoising_statistics(f, dn.GaussianMixture.normal(1.0, 5).diffused(SDE), t, terms=60)).minimum()
     best = 5 * SDE.scale(t) ** 2 / (SDE.scale(t) ** 2 + SDE.std(t) ** 2)
     assert best < minimum < 1.02 * best
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 10**6), t=st.floats(1e-3, 4.0), terms=st.integers(2, 12), kind=st.sampled_from(["data", "gaussians"]))
-def test_truncation_keeps_its_bound_and_a_positive_matrix(seed, t, terms, kind):
-    f, p = features(seed, d=4, width=10), mixture(kind, seed + 1, d=4).diffused(SDE)
-    short, (B, C) = dn.denoising_statistics(f, p, t, terms=terms), by_quadrature(f, p, t)
-    size = f.W.norm(dim=1)
-    g = ((f.W / size[:, None]) @ (f.W / size[:, None]).mT).abs().fill_diagonal_(0)
-    b = torch.sqrt(SDE.scale(t) ** 2 * p.mixture.variances.amax() + SDE.std(t) ** 2) * size
-    bound = b[:, None] * b * g**terms / (5 * terms * (terms - 1) * (1 - g))
-    assert ((short.B - B).abs() * f.width / SDE.std(t) ** 2 <= bound + 1e-9).all()
-    assert torch.linalg.eigvalsh(short.B)[0] > -1e-12 * short.B.abs().max()
-    assert (short.B.diagonal() >= 0).all()
-    torch.testing.assert_close(short.C, C, rtol=1e-7, atol=1e-10)
-
-
-def test_follows_dtype_and_device():
-    for kind in (dict(dtype=torch.float32), dict(device="meta")):
-        f = dn.RandomFeatures.draw(6, 3, SDE.T, np.random.default_rng(0), **kind)
-        x = torch.zeros(4, 3, **{"dtype": F64, **kind})
-        result = dn.denoising_statistics(f, dn.GaussianMixture.empirical(x).diffused(SDE), 0.3)
-        assert {a.dtype for a in (result.B, result.C, result.S)} == {f.W.dtype} and result.B.device == f.W.device
 
 
 @pytest.mark.parametrize("change, name", [
@@ -156,6 +123,16 @@ def test_times_end_with_the_earlier_of_process_and_features():
             dn.denoising_statistics(f, law, t)
 
 
+def test_is_the_loss_of_the_authors_programs_averaged_over_the_noise():
+    f, p, t = features(3, d=6, width=8), mixture("data", 4, d=6).diffused(SDE), 0.4
+    rng = np.random.default_rng(5)
+    theta = dn.normal(rng, (6, 8))
+    x0, z = p.mixture.means[torch.arange(300_000) % 3], dn.normal(rng, (300_000, 6))
+    drawn = ((SDE.std(t) * f.score(theta)(SDE.perturb(x0, t, z), t) + z) ** 2).sum(-1)
+    error = 4 * drawn.std() / len(drawn) ** 0.5
+    assert abs(dn.denoising_statistics(f, p, t).loss(theta) - drawn.mean()) < error
+
+
 @pytest.mark.parametrize("terms", [2, 3, 7])
 def test_horners_rule_is_the_sum_of_powers(terms):
     """The series itself, with coefficients from Gauss-Hermite quadrature of E relu(b (u + z)) He_k(z) / sqrt(k!)."""
@@ -175,3 +152,26 @@ def test_horners_rule_is_the_sum_of_powers(terms):
     B = dn.denoising_statistics(f, p, t, terms=terms).B
     off = ~torch.eye(5, dtype=torch.bool)
     torch.testing.assert_close(B[off], expected[off], rtol=1e-7, atol=1e-9)
+
+
+def test_follows_dtype_and_device():
+    for kind in (dict(dtype=torch.float32), dict(device="meta")):
+        f = dn.RandomFeatures.draw(6, 3, SDE.T, np.random.default_rng(0), **kind)
+        x = torch.zeros(4, 3, **{"dtype": F64, **kind})
+        result = dn.denoising_statistics(f, dn.GaussianMixture.empirical(x).diffused(SDE), 0.3)
+        assert {a.dtype for a in (result.B, result.C, result.S)} == {f.W.dtype} and result.B.device == f.W.device
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), t=st.floats(1e-3, 4.0), terms=st.integers(2, 12), kind=st.sampled_from(["data", "gaussians"]))
+def test_truncation_keeps_its_bound_and_a_positive_matrix(seed, t, terms, kind):
+    f, p = features(seed, d=4, width=10), mixture(kind, seed + 1, d=4).diffused(SDE)
+    short, (B, C) = dn.denoising_statistics(f, p, t, terms=terms), by_quadrature(f, p, t)
+    size = f.W.norm(dim=1)
+    g = ((f.W / size[:, None]) @ (f.W / size[:, None]).mT).abs().fill_diagonal_(0)
+    b = torch.sqrt(SDE.scale(t) ** 2 * p.mixture.variances.amax() + SDE.std(t) ** 2) * size
+    bound = b[:, None] * b * g**terms / (5 * terms * (terms - 1) * (1 - g))
+    assert ((short.B - B).abs() * f.width / SDE.std(t) ** 2 <= bound + 1e-9).all()
+    assert torch.linalg.eigvalsh(short.B)[0] > -1e-12 * short.B.abs().max()
+    assert (short.B.diagonal() >= 0).all()
+    torch.testing.assert_close(short.C, C, rtol=1e-7, atol=1e-10)
