@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import diffnotes as dn
+from diffnotes.features import _ENTRIES_CUDA
 
 F64 = torch.float64
 T = 5.0
@@ -70,7 +71,7 @@ def test_score_in_blocks_is_the_product_with_the_features(monkeypatch):
     theta, x = dn.normal(rng, (3, 2, 6)), dn.normal(rng, (11, 2))
     for t in (0.5, torch.linspace(0.1, 2.0, 11, dtype=F64)):
         whole = phi(x, t) @ theta.mT
-        monkeypatch.setattr("diffnotes.features._ENTRIES", 4 * 6)
+        monkeypatch.setattr("diffnotes.features._ENTRIES", 2 * 6)
         torch.testing.assert_close(phi.score(theta)(x, t), whole)
         torch.testing.assert_close(phi.score(theta[0])(x, t), whole[0])
         batched = x.expand(3, 11, 2)
@@ -88,6 +89,16 @@ def test_a_block_has_as_many_points_as_its_limit_allows(entries, blocks, monkeyp
         phi.score(torch.ones(2, 6, dtype=F64))(x, t)
         assert seen == blocks
         seen.clear()
+
+
+def test_a_block_fits_a_cache_and_a_gpu_gets_more():
+    """Which bug this catches: blocks of a few numbers, or of gigabytes."""
+    phi, seen = features(1000), []
+    values = phi._values
+    phi._values = lambda x, t: seen.append(len(x)) or values(x, t)
+    phi.score(torch.ones(1, 1000, dtype=F64))(torch.zeros(3000, 1, dtype=F64), 0.5)
+    assert 1e6 < max(seen) * 1000 * 8 < 10e6  # bytes
+    assert 50e6 < _ENTRIES_CUDA * 8 < 500e6
 
 
 def test_defaults_and_limits_of_the_arguments():
