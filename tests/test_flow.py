@@ -1,4 +1,4 @@
-"""Random features, the quadratic loss and its exact flow, against definitions and ODE integration."""
+"""The quadratic loss of random features and its exact flow, against definitions and ODE integration."""
 
 import dataclasses
 
@@ -34,57 +34,9 @@ def start(seed, d, m):
     return dn.normal(np.random.default_rng(seed + 1), (d, m))
 
 
-def test_features_follow_equation_12():
-    phi, x, t = features(5, 2), dn.normal(np.random.default_rng(1), (3, 2)), torch.tensor([0.1, 1.0, 4.0], dtype=torch.float64)
-    A = dn.normal(np.random.default_rng(2), (2, 5))
-    for i in range(3):
-        e = dn.cosine_embedding(t[i], SDE.T, 3)
-        expected = sum(A[:, k] * max(float(phi.W[k] @ x[i] + phi.U[k] @ e), 0.0) for k in range(5)) / 5
-        assert torch.allclose(phi.score(A / 5**0.5)(x, t)[i], expected, rtol=1e-12)
-
-
-def test_inner_weights_are_uniform_on_the_l1_sphere():
-    phi = features(20_000, 2)
-    rows = torch.cat([phi.W, phi.U], 1).abs()
-    assert torch.allclose(rows.sum(1), torch.ones(20_000, dtype=torch.float64))
-    # Each |coordinate| of a uniform point on the l1 sphere in R^5 is Beta(1, 4).
-    assert float((rows[:, 0] > 0.2).double().mean()) == pytest.approx(0.8**4, abs=0.015)
-    assert float((phi.W > 0).double().mean()) == pytest.approx(0.5, abs=0.015)
-
-
-def test_score_in_blocks_is_the_product_with_the_features(monkeypatch):
-    phi, rng = features(6, 2), np.random.default_rng(0)
-    theta, x = dn.normal(rng, (3, 2, 6)), dn.normal(rng, (11, 2))
-    for t in (0.5, torch.linspace(0.1, 2.0, 11, dtype=torch.float64)):
-        whole = phi(x, t) @ theta.mT
-        monkeypatch.setattr("diffnotes.features._ENTRIES", 4 * 6)
-        torch.testing.assert_close(phi.score(theta)(x, t), whole)
-        torch.testing.assert_close(phi.score(theta[0])(x, t), whole[0])
-        batched = x.expand(3, 11, 2)
-        torch.testing.assert_close(phi.score(theta)(batched, 0.5), phi(x, 0.5) @ theta.mT)
-
-
-def test_embedding_is_bounded_and_starts_with_one():
-    e = dn.cosine_embedding(torch.linspace(0, 5, 50, dtype=torch.float64), 5.0, 4)
-    assert e.abs().max() <= 1 and torch.equal(e[:, 0], torch.ones(50, dtype=torch.float64))
-
-
 def test_time_nodes_integrate_polynomials():
     t, dt = dn.time_nodes(0.1, 2.0, 12)
     assert float((dt * t**3).sum()) == pytest.approx((2.0**4 - 0.1**4) / 4, rel=1e-12)
-
-
-def test_grid_integrates_the_expectation():
-    # E_t lambda E x^2 with E x^2 = r^2 (1 + mu^2) + s^2
-    def second_moment(t):
-        return float(SDE.std(t)) * (float(SDE.scale(t)) ** 2 * 10 + float(SDE.std(t)) ** 2) / (SDE.T - 0.01)
-
-    exact = scipy.integrate.quad(second_moment, 0.01, SDE.T, epsrel=1e-10)[0]
-    nodes = dn.line_grid(P, SDE.std, 0.01, n_t=64, n_x=96).weighted(P)
-    assert float((nodes.weight * nodes.x[:, 0] ** 2).sum()) == pytest.approx(exact, rel=1e-8)
-    drawn = dn.sampled_nodes(P, SDE.std, 0.01, 200_000, np.random.default_rng(0))
-    assert float((drawn.weight * drawn.x[:, 0] ** 2).sum()) == pytest.approx(exact, rel=0.01)
-    assert torch.allclose(drawn.score, P.score(drawn.x, drawn.t))
 
 
 def test_grid_volume_is_that_of_the_trapezoidal_rule():
@@ -111,11 +63,22 @@ def test_statistics_give_the_loss_of_its_definition():
     assert float(stats.loss(theta)) == pytest.approx(float(direct), rel=1e-12)
 
 
-def test_row_chunks_change_nothing(monkeypatch):
-    whole = dn.statistics(features(7), NODES)
-    for rows in (50, 1):  # some nodes at a time, or one
-        monkeypatch.setattr("diffnotes.flow._ENTRIES", rows)
-        assert torch.allclose(dn.statistics(features(7), NODES).B, whole.B, rtol=1e-12)
+@pytest.mark.parametrize("entries, rows", [(1, 1), (7 * 50 + 6, 50), (10**9, 768)])
+def test_blocks_of_nodes_change_nothing_and_hold_what_they_may(entries, rows, monkeypatch):
+    whole, phi, seen = dn.statistics(features(7), NODES), features(7), []
+    monkeypatch.setattr("diffnotes.flow._ENTRIES", entries)
+
+    class Counted:
+        width, d = 7, 1
+
+        def __call__(self, x, t):
+            seen.append(len(x))
+            return phi(x, t)
+
+    stats = dn.statistics(Counted(), NODES)
+    assert sum(seen) == len(NODES.x) == 768 and set(seen[:-1]) <= {rows} and seen[-1] <= rows and len(seen) == -(-768 // rows)
+    for name in ("B", "C", "S"):
+        torch.testing.assert_close(getattr(stats, name), getattr(whole, name), rtol=1e-12, atol=1e-14)
 
 
 def test_empirical_flow_obeys_steins_identity():
@@ -126,32 +89,6 @@ def test_empirical_flow_obeys_steins_identity():
     phi = features(6)
     active = (phi(nodes.x, nodes.t) > 0).double() * phi.W[:, 0] / 6**0.5
     assert torch.allclose(dn.statistics(phi, nodes).C[0], -(nodes.weight[:, None] * active).sum(0), atol=1e-4)  # a jump: O(dx)
-
-
-def test_empirical_flow_tends_to_the_population_flow():
-    phi, target = features(16), dn.GaussianMixture.two_modes(3.0)
-    distance = []
-    for n in (100, 10_000):
-        q = dn.GaussianMixture.empirical(target.sample(n, np.random.default_rng(0))).diffused(SDE)
-        grid = dn.line_grid(P, SDE.std, 0.05, n_t=16, n_x=64)
-        distance.append(float((dn.statistics(phi, grid.weighted(q)).B - dn.statistics(phi, grid.weighted(P)).B).norm()))
-    assert distance[1] < distance[0] / 4
-
-
-@random_flows
-@settings(max_examples=15, deadline=None)
-def test_flow_solves_its_differential_equation(seed, m, d, rank):
-    stats, theta0 = random_statistics(seed, m, d, rank), start(seed, d, m)
-    flow = dn.GradientFlow(stats, theta0)
-    until = 3.0 / float(flow.eigenvalues[-1])
-
-    def velocity(_, theta):
-        return -stats.gradient(torch.from_numpy(theta).reshape(d, m)).flatten().numpy()
-
-    solved = scipy.integrate.solve_ivp(velocity, (0, until), theta0.flatten().numpy(), rtol=1e-10, atol=1e-12, method="DOP853")
-    assert torch.allclose(flow.theta(until).flatten(), torch.from_numpy(solved.y[:, -1]), rtol=1e-6, atol=1e-8)
-    assert torch.allclose(flow.loss(until), stats.loss(flow.theta(until)), rtol=1e-9, atol=1e-9)
-    assert torch.allclose(flow.norm(until), flow.theta(until).norm(), rtol=1e-12)
 
 
 def test_gradient_descent_converges_to_the_flow_at_first_order():
@@ -286,11 +223,6 @@ STATS = FLOW.statistics
     (lambda: dn.Statistics(-STATS.B, STATS.C, STATS.S), "B"), (lambda: dn.Statistics(STATS.B + torch.eye(3).roll(1, 0), STATS.C, STATS.S), "B"),
     (lambda: dn.Statistics(STATS.B, STATS.C * float("nan"), STATS.S), "C"),
     (lambda: dn.GradientFlow(dn.Statistics(torch.tensor([[1.0, 2.0], [2.0, 1.0]]), torch.zeros(1, 2), torch.tensor(1.0))), "B"),
-    (lambda: dn.RandomFeatures.draw(0, 1, 1.0, np.random.default_rng(0)), "width"),
-    (lambda: features(3)(torch.zeros(2, 2, dtype=torch.float64), 0.5), "x"),
-    (lambda: features(3)(torch.zeros(2, 1, dtype=torch.float64), 9.0), "t"),
-    (lambda: features(3)(torch.zeros(2, 1, dtype=torch.float64), [0.1, 0.2, 0.3]), "t"),
-    (lambda: features(3).score(torch.zeros(1, 4, dtype=torch.float64)), "theta"),
     (lambda: dn.line_grid(dn.GaussianMixture.two_modes(1.0, d=2).diffused(SDE), SDE.std, 0.01), "p"),
     (lambda: dn.line_grid(P, SDE.std, 0.0), "t_min"), (lambda: dn.line_grid(P, lambda t: -t, 0.01), "weighting"),
     (lambda: dn.sampled_nodes(P, SDE.std, 6.0, 10, np.random.default_rng(0)), "t_min"),
@@ -299,3 +231,42 @@ STATS = FLOW.statistics
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         call()
+
+
+def test_grid_integrates_the_expectation():
+    # E_t lambda E x^2 with E x^2 = r^2 (1 + mu^2) + s^2
+    def second_moment(t):
+        return float(SDE.std(t)) * (float(SDE.scale(t)) ** 2 * 10 + float(SDE.std(t)) ** 2) / (SDE.T - 0.01)
+
+    exact = scipy.integrate.quad(second_moment, 0.01, SDE.T, epsrel=1e-10)[0]
+    nodes = dn.line_grid(P, SDE.std, 0.01, n_t=64, n_x=96).weighted(P)
+    assert float((nodes.weight * nodes.x[:, 0] ** 2).sum()) == pytest.approx(exact, rel=1e-8)
+    drawn = dn.sampled_nodes(P, SDE.std, 0.01, 200_000, np.random.default_rng(0))
+    assert float((drawn.weight * drawn.x[:, 0] ** 2).sum()) == pytest.approx(exact, rel=0.01)
+    assert torch.allclose(drawn.score, P.score(drawn.x, drawn.t))
+
+
+def test_empirical_flow_tends_to_the_population_flow():
+    phi, target = features(16), dn.GaussianMixture.two_modes(3.0)
+    distance = []
+    for n in (100, 10_000):
+        q = dn.GaussianMixture.empirical(target.sample(n, np.random.default_rng(0))).diffused(SDE)
+        grid = dn.line_grid(P, SDE.std, 0.05, n_t=16, n_x=64)
+        distance.append(float((dn.statistics(phi, grid.weighted(q)).B - dn.statistics(phi, grid.weighted(P)).B).norm()))
+    assert distance[1] < distance[0] / 4
+
+
+@random_flows
+@settings(max_examples=15, deadline=None)
+def test_flow_solves_its_differential_equation(seed, m, d, rank):
+    stats, theta0 = random_statistics(seed, m, d, rank), start(seed, d, m)
+    flow = dn.GradientFlow(stats, theta0)
+    until = 3.0 / float(flow.eigenvalues[-1])
+
+    def velocity(_, theta):
+        return -stats.gradient(torch.from_numpy(theta).reshape(d, m)).flatten().numpy()
+
+    solved = scipy.integrate.solve_ivp(velocity, (0, until), theta0.flatten().numpy(), rtol=1e-10, atol=1e-12, method="DOP853")
+    assert torch.allclose(flow.theta(until).flatten(), torch.from_numpy(solved.y[:, -1]), rtol=1e-6, atol=1e-8)
+    assert torch.allclose(flow.loss(until), stats.loss(flow.theta(until)), rtol=1e-9, atol=1e-9)
+    assert torch.allclose(flow.norm(until), flow.theta(until).norm(), rtol=1e-12)

@@ -1,5 +1,8 @@
 """The likelihood of the probability flow: closed forms, convergence, every way to a divergence, and refusals."""
 
+import math
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -20,27 +23,27 @@ def error(p, sde, x, t, score=None, **kwargs):
     return float((value - p.log_prob(x, t[0])).abs().max())
 
 
-@pytest.mark.parametrize("sde", SDES)
-@pytest.mark.parametrize("d", [1, 3])
-def test_the_true_scores_likelihood_is_the_marginal_at_fourth_order(sde, d):
-    p = dn.GaussianMixture.two_modes(2.0, d=d).diffused(sde)
-    x = p.sample(20, 0.05, np.random.default_rng(0))
-    errors = [error(p, sde, x, sde.geometric_times(float(sde.std(0.05)), k)) for k in (12, 24, 48)]
-    assert errors[2] < 2e-5 and errors[0] / errors[1] > 10 and errors[1] / errors[2] > 12
-
-
 def test_constant_pixels_cost_no_bits():
     """Which bug this catches: a rule in t, which overestimates the log-determinant of little data noise near t_min, by nats."""
     p = gaussian(8, 1e-6).diffused(dn.VE())
     x = p.sample(3, 0.0, np.random.default_rng(0))
-    errors = [error(p, dn.VE(), x, dn.VE().geometric_times(0.01, steps)) for steps in (8, 16)]
+    errors = [error(p, dn.VE(), x, dn.VE().geometric_times(0.01, steps), divergence=p.divergence) for steps in (8, 16)]
     assert errors[0] < 5e-3 and errors[1] < 2e-4
 
 
-def test_from_time_zero():
-    p = gaussian(2).diffused(SDE)
-    t = torch.cat([torch.zeros(1, dtype=F64), SDE.geometric_times(0.02, 40)])
-    assert error(p, SDE, p.sample(5, 0.0, np.random.default_rng(0)), t) < 2e-5
+@pytest.mark.parametrize("sde", [dn.OU(T=3.0), dn.VE()])
+def test_from_time_zero_at_fourth_order_too(sde):
+    """The first step, in v from v = 0, is as long as the rest: std / scale = 0, 1/k, ..., 1.
+
+    Which bug this catches: a middle or a slope of the first step that belongs to the clock log v, hidden where that step is short."""
+    p = gaussian(2).diffused(sde)
+    x, end = p.sample(5, 0.0, np.random.default_rng(0)), sde.geometric_times(0.02, 1)[-1:]
+    errors = []
+    for k in (1, 2, 4):
+        first = sde.time_at_log_noise(torch.log(torch.tensor([0.5 / k], dtype=F64)))
+        rest = sde.geometric_times(float(sde.std(first)), 8 * k) if float(first) < float(end) else end
+        errors.append(error(p, sde, x, torch.cat([torch.zeros(1, dtype=F64), rest]), divergence=p.divergence))
+    assert errors[2] < 3e-5 and errors[0] / errors[1] > 8 and errors[1] / errors[2] > 16
 
 
 def test_normalised_for_any_score():
@@ -51,7 +54,19 @@ def test_normalised_for_any_score():
 
 P = dn.GaussianMixture.two_modes(1.0, d=2).diffused(SDE)
 X = P.sample(9, 0.05, np.random.default_rng(0))
-T = SDE.geometric_times(0.3, 40)
+T = SDE.geometric_times(0.3, 4)
+
+
+def log_prob(score, **kwargs):
+    return dn.probability_flow_log_prob(score, SDE, X, T, lambda y: P.log_prob(y, SDE.T), **kwargs)
+
+
+@cache
+def exact():
+    """The same steps with the divergence in closed form."""
+    value = log_prob(P.score, divergence=P.divergence)
+    torch.testing.assert_close(value, P.log_prob(X, T[0]), atol=1e-3, rtol=0)
+    return value
 
 
 class Network(torch.nn.Module):
@@ -108,15 +123,6 @@ def inference(x, t):
     return P.score(x, t)
 
 
-@pytest.mark.parametrize("score", [P.score, Network(), without_gradients, energy, func_grad, timed_energy, lambda x, t: P.score(x.clone(), t)])
-@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
-def test_every_way_to_a_derivative(score, mode):
-    with mode():
-        value = dn.probability_flow_log_prob(score, SDE, X, T, lambda y: P.log_prob(y, SDE.T))
-    assert not value.requires_grad
-    torch.testing.assert_close(value.clone(), P.log_prob(X, T[0]), atol=2e-5, rtol=0)
-
-
 CUT = [detached, partly_detached, energy_without_graph, numpy_score, numpy_detached, inference]
 
 
@@ -125,51 +131,43 @@ CUT = [detached, partly_detached, energy_without_graph, numpy_score, numpy_detac
 def test_a_score_whose_derivative_is_cut_off_is_refused(score, probes):
     """Which bug this catches: -5.909 instead of -0.919, without a word."""
     with pytest.raises(ValueError, match=r"^score: got one (whose derivative is cut off|that torch cannot).*; allowed: .*divergence="):
-        dn.probability_flow_log_prob(score, SDE, X, T, lambda y: P.log_prob(y, SDE.T), probes=probes, generator=np.random.default_rng(0))
+        log_prob(score, probes=probes, generator=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_a_score_whose_derivative_is_cut_off_at_one_time_is_refused(k):
+    """The beginning, where the score is steep, the middle and the end are looked at."""
+    with pytest.raises(ValueError, match=r"^score: got one whose derivative is cut off"):
+        log_prob(lambda x, t: P.score(x.detach() if t == T[k] else x, t))
 
 
 @pytest.mark.parametrize("score", [P.score, *CUT])
 def test_and_welcome_with_its_divergence(score):
-    value = dn.probability_flow_log_prob(score, SDE, X, T, lambda y: P.log_prob(y, SDE.T), divergence=P.divergence)
-    torch.testing.assert_close(value.clone(), P.log_prob(X, T[0]), atol=2e-5, rtol=0)
-
-
-def test_scores_that_look_cut_off_and_are_not():
-    """A constant score, one with kinks, one that turns between far modes, single precision, and a batch of parameters."""
-    far = dn.GaussianMixture.two_modes(15.0).diffused(dn.VE())
-    x, up = torch.linspace(-20, 20, 41, dtype=F64)[:, None], dn.VE().geometric_times(0.05, 12)
-    features = dn.RandomFeatures.draw(6, 1, 1.0, np.random.default_rng(0))
-    theta = dn.normal(np.random.default_rng(1), (3, 1, 6))
-    for score, points in ((lambda x, t: torch.ones_like(x), x), (far.score, x), (features.score(theta[0]), x),
-                          (features.score(theta), x.expand(3, -1, 1))):
-        assert dn.probability_flow_log_prob(score, dn.VE(), points, up, dn.GaussianMixture.normal(8.0).log_prob).shape == points.shape[:-1]
-    single = dn.GaussianMixture.two_modes(15.0, dtype=torch.float32).diffused(dn.VE())
-    value = dn.probability_flow_log_prob(single.score, dn.VE(), x.float(), up.float(), lambda y: single.log_prob(y, 1.0))
-    double = dn.probability_flow_log_prob(far.score, dn.VE(), x, up, lambda y: far.log_prob(y, 1.0))
-    assert (value - double).abs().median() < 1e-4
+    torch.testing.assert_close(log_prob(score, divergence=P.divergence).clone(), exact(), atol=1e-12, rtol=1e-12)
 
 
 def test_a_denoiser_that_is_cut_off_is_seen_whatever_the_dimension_of_the_data():
     """Which bug this catches: -d/std^2, which every score has, hides a missing derivative of a denoiser of data of few dimensions."""
     d, sde = 60, dn.VE()
-    basis = torch.linalg.qr(dn.normal(np.random.default_rng(0), (d, d)))[0][:, :3]
+    basis = torch.linalg.qr(dn.normal(np.random.default_rng(0), (d, d)))[0][:, :2]
     p = dn.GaussianMixture(torch.ones(1, dtype=F64), torch.zeros(1, d, dtype=F64), (basis @ basis.mT + 1e-6 * torch.eye(d))[None]).diffused(sde)
-    x, t = p.sample(4, 0.05, np.random.default_rng(1)), sde.geometric_times(float(sde.std(0.05)), 24)
-    assert error(p, sde, x, t) < 1e-3
+    x, t = p.sample(2, 0.05, np.random.default_rng(1)), sde.geometric_times(float(sde.std(0.05)), 3)
+
+    def likelihood(score):
+        return dn.probability_flow_log_prob(score, sde, x, t, lambda y: p.log_prob(y, 1.0), probes=1, generator=np.random.default_rng(2))
 
     def cut(x, t):
         denoised = (x + sde.std(t) ** 2 * p.score(x, t)).detach()
         return (denoised - x) / sde.std(t) ** 2
-
-    with pytest.raises(ValueError, match=r"^score: got one whose derivative is cut off"):
-        error(p, sde, x, t, cut)
 
     def frozen(x, t):
         with torch.no_grad():
             denoised = x + sde.std(t) ** 2 * p.score(x, t)
         return (denoised - x) / sde.std(t) ** 2
 
-    assert error(p, sde, x, t, frozen) < 1e-3  # forward mode sees through no_grad
+    with pytest.raises(ValueError, match=r"^score: got one whose derivative is cut off"):
+        likelihood(cut)
+    torch.testing.assert_close(likelihood(frozen), likelihood(p.score))  # forward mode sees through no_grad
 
 
 def test_trained_features_with_many_kinks_and_points_on_boundaries():
@@ -219,23 +217,31 @@ def test_expanded_points_are_welcome():
     assert torch.allclose(both, once.expand(2, 5))
 
 
-def test_trace_estimate_is_exact_where_the_jacobian_is_diagonal_and_unbiased_elsewhere():
-    """Random signs give v^T J v = tr J for a diagonal J; for a full covariance the mean over probes is right, and they differ."""
-    x, t = torch.tensor([[0.3, -1.0], [1.0, 2.0]], dtype=F64), UP
-    prior = dn.GaussianMixture.normal(0.5)  # any density will do: it is the same on both sides
-    two = dn.GaussianMixture([1.0], torch.zeros(1, 2, dtype=F64), torch.tensor([[[1.0, 0.7], [0.7, 1.0]]], dtype=F64)).diffused(SDE)
-    one = dn.GaussianMixture.isotropic([1.0], torch.zeros(1, 2, dtype=F64), 0.5).diffused(SDE)
+@pytest.mark.parametrize("d, probes", [(2, 1), (2, 3), (3, 1)])
+def test_trace_estimate_is_the_exact_one_and_products_of_signs(d, probes):
+    """v^T J v = tr J + sum of J_ij v_i v_j over i != j: exact for a diagonal J, and otherwise off by products of random signs.
 
-    def log_prob(score, **kwargs):
-        return dn.probability_flow_log_prob(score, SDE, x, t, lambda z: prior.log_prob(z[:, :1]) + prior.log_prob(z[:, 1:]), **kwargs)
+    Which bug this catches: probes of another size, other than signs, shared between points, or drawn again at every step."""
+    n, t = 400, SDE.geometric_times(0.3, 3)
+    point = torch.tensor([0.3, -1.0, 0.5], dtype=F64)[:d]
+    round_law = dn.GaussianMixture.isotropic([1.0], torch.zeros(1, d, dtype=F64), 0.5)
+    other = torch.zeros(d, d, dtype=F64)
+    other[0, 1] = other[1, 0] = 0.7
+    long_law = dn.GaussianMixture([1.0], torch.zeros(1, d, dtype=F64), (torch.eye(d, dtype=F64) + other)[None])
 
-    torch.testing.assert_close(log_prob(one.score, probes=1, generator=np.random.default_rng(0)), log_prob(one.score))
-    exact = log_prob(two.score)
-    single = torch.stack([log_prob(two.score, probes=1, generator=np.random.default_rng(k)) for k in range(30)])
-    assert single.std(0).min() > 0.1
-    assert ((single.mean(0) - exact).abs() < 4 * single.std(0) / 30**0.5).all()
-    many = log_prob(two.score, probes=50, generator=np.random.default_rng(0))
-    assert (many - exact).abs().max() < 4 * single.std(0).max() / 50**0.5
+    def values(law, x, **kwargs):
+        return dn.probability_flow_log_prob(law.diffused(SDE).score, SDE, x, t, lambda z: -z.square().sum(-1), **kwargs)
+
+    x, draws = point.expand(n, d), dict(probes=probes, generator=np.random.default_rng(0))
+    torch.testing.assert_close(values(round_law, x, **draws), values(round_law, x))
+    off = values(long_law, x, **draws) - values(long_law, point[None])  # off_12 times the mean of v_1 v_2 over the probes
+    size = off.abs().max()
+    assert size > 0.1
+    steps = (off / size + 1) * probes / 2  # the number of probes with v_1 = v_2
+    torch.testing.assert_close(steps, steps.round(), atol=1e-9, rtol=0)
+    share = torch.bincount(steps.round().long(), minlength=probes + 1) / n
+    binomial = torch.tensor([math.comb(probes, k) / 2**probes for k in range(probes + 1)])
+    assert ((share - binomial).abs() < 4 * (binomial * (1 - binomial) / n).sqrt()).all()
 
 
 def test_probes_need_a_generator_and_a_number():
@@ -251,3 +257,36 @@ def test_bad_input_names_the_argument():
                        (lambda: dn.probability_flow_log_prob(P1.score, SDE, X[:, :1], UP, lambda y: y), r"prior_log_prob\(x\)")):
         with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
             call()
+
+
+def test_scores_that_look_cut_off_and_are_not():
+    """A constant score, one with kinks, one that turns between far modes, single precision, and a batch of parameters."""
+    far = dn.GaussianMixture.two_modes(15.0).diffused(dn.VE())
+    x, up = torch.linspace(-20, 20, 41, dtype=F64)[:, None], dn.VE().geometric_times(0.05, 12)
+    features = dn.RandomFeatures.draw(6, 1, 1.0, np.random.default_rng(0))
+    theta = dn.normal(np.random.default_rng(1), (3, 1, 6))
+    for score, points in ((lambda x, t: torch.ones_like(x), x), (far.score, x), (features.score(theta[0]), x),
+                          (features.score(theta), x.expand(3, -1, 1))):
+        assert dn.probability_flow_log_prob(score, dn.VE(), points, up, dn.GaussianMixture.normal(8.0).log_prob).shape == points.shape[:-1]
+    single = dn.GaussianMixture.two_modes(15.0, dtype=torch.float32).diffused(dn.VE())
+    value = dn.probability_flow_log_prob(single.score, dn.VE(), x.float(), up.float(), lambda y: single.log_prob(y, 1.0))
+    double = dn.probability_flow_log_prob(far.score, dn.VE(), x, up, lambda y: far.log_prob(y, 1.0))
+    assert (value - double).abs().median() < 1e-4
+
+
+@pytest.mark.parametrize("score", [P.score, Network(), without_gradients, energy, func_grad, timed_energy, lambda x, t: P.score(x.clone(), t)])
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_every_way_to_a_derivative(score, mode):
+    with mode():
+        value = log_prob(score)
+    assert not value.requires_grad
+    torch.testing.assert_close(value.clone(), exact(), atol=1e-12, rtol=1e-12)
+
+
+@pytest.mark.parametrize("sde", SDES)
+@pytest.mark.parametrize("d", [1, 3])
+def test_the_true_scores_likelihood_is_the_marginal_at_fourth_order(sde, d):
+    p = dn.GaussianMixture.two_modes(2.0, d=d).diffused(sde)
+    x = p.sample(20, 0.05, np.random.default_rng(0))
+    errors = [error(p, sde, x, sde.geometric_times(float(sde.std(0.05)), k), divergence=p.divergence) for k in (12, 24)]
+    assert errors[1] < 2e-5 and 15 < errors[0] / errors[1] < 21

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import diffnotes as dn
+from diffnotes import mixtures
 
 F64 = torch.float64
+EYE = torch.eye(2, dtype=F64)[None]
 
 
 def random_mixture(seed, k, d):
@@ -25,24 +27,6 @@ def torch_mixture(weights, means, covariances):
 
 def covariances_of(mixture):
     return mixture.basis @ torch.diag_embed(mixture.variances) @ mixture.basis.mT
-
-
-@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 5), st.floats(0.01, 5.0))
-@settings(max_examples=25, deadline=None)
-def test_marginals_match_torch_distributions_and_autograd(seed, k, d, t):
-    sde, mixture = dn.OU(), random_mixture(seed, k, d)
-    r, s = sde.scale(t), sde.std(t)
-    oracle = torch_mixture(mixture.weights, r * mixture.means, r**2 * covariances_of(mixture) + s**2 * torch.eye(d, dtype=torch.float64))
-    x = 2 * dn.normal(np.random.default_rng(seed), (6, d)).requires_grad_()
-    p = mixture.diffused(sde)
-    log_prob = oracle.log_prob(x)
-    score, = torch.autograd.grad(log_prob.sum(), x)
-    assert torch.allclose(p.log_prob(x.detach(), t), log_prob, rtol=1e-9, atol=1e-9)
-    assert torch.allclose(p.score(x.detach(), t), score, rtol=1e-7, atol=1e-8)
-    both = p.log_prob_and_score(x.detach(), t)
-    assert torch.equal(both[0], p.log_prob(x.detach(), t)) and torch.equal(both[1], p.score(x.detach(), t))
-    jacobian = torch.stack([torch.autograd.functional.jacobian(lambda y: p.score(y[None], t)[0], row) for row in x.detach()])
-    assert torch.allclose(p.divergence(x.detach(), t), jacobian.diagonal(dim1=1, dim2=2).sum(1), rtol=1e-6, atol=1e-7)
 
 
 def test_normal_is_the_normal_law():
@@ -65,19 +49,75 @@ def test_batch_shapes():
     assert p.score(x, 0.5).shape == (4, 3, 2) and p.log_prob(x, 0.5).shape == (4, 3) and p.divergence(x, 0.5).shape == (4, 3)
 
 
-def test_small_chunks_change_nothing(monkeypatch):
-    p, x = random_mixture(1, 3, 2).diffused(dn.OU()), dn.normal(np.random.default_rng(0), (50, 2))
-    whole = p.score(x, 0.5)
-    monkeypatch.setattr("diffnotes.mixtures._CHUNK", 7)
-    assert torch.allclose(p.score(x, 0.5), whole, rtol=1e-12)
+@pytest.mark.parametrize("kind, size", [("full", 6), ("isotropic", 6), ("own", 6), ("data", 3), ("line", 3)])
+def test_blocks_change_nothing_and_hold_what_they_may(kind, size, monkeypatch):
+    """A point takes an entry for each component, or for each component and axis; a block has at most so many, and one point at least.
+
+    Which bug this catches: a data set in high dimension with the temporaries of components that each have a width of their own."""
+    means, weights = dn.normal(np.random.default_rng(0), (3, 1 if kind == "line" else 2)), [0.2, 0.3, 0.5]
+    p = dict(full=lambda: random_mixture(1, 3, 2), isotropic=lambda: dn.GaussianMixture(weights, means, 0.5 * EYE),
+             own=lambda: dn.GaussianMixture.isotropic(weights, means, [0.5, 0.7, 0.5]), data=lambda: dn.GaussianMixture.empirical(means),
+             line=lambda: dn.GaussianMixture.empirical(means))[kind]().diffused(dn.OU())
+    x, seen = dn.normal(np.random.default_rng(0), (50, p.mixture.d)), []
+    whole = [getattr(p, name)(x, 0.5) for name in ("log_prob", "score", "divergence")]
+    used, other = (mixtures.Products, mixtures.Pulls) if kind == "data" else (mixtures.Pulls, mixtures.Products)
+    monkeypatch.setattr(mixtures, used.__name__, lambda mixture, x, *rest: seen.append(len(x)) or used(mixture, x, *rest))
+    monkeypatch.setattr(mixtures, other.__name__, None)
+    for entries, rows in ((1, 1), (7 * size + size - 1, 7), (50 * size, 50)):
+        monkeypatch.setattr(mixtures, "_CHUNK_PRODUCTS" if kind == "data" else "_CHUNK", entries)
+        for name, expected in zip(("log_prob", "score", "divergence"), whole, strict=True):
+            torch.testing.assert_close(getattr(p, name)(x, 0.5), expected, rtol=1e-11, atol=1e-11)
+            assert seen == [rows] * (50 // rows) + [50 % rows] * (50 % rows > 0)
+            seen.clear()
 
 
-def test_moments_and_samples():
-    mixture, n = random_mixture(5, 3, 2), 400_000
-    x = mixture.sample(n, np.random.default_rng(1))
-    assert torch.allclose(x.mean(0), mixture.mean(), atol=5 * float(mixture.covariance().diagonal().max()) ** 0.5 / n**0.5)
-    assert torch.allclose(torch.cov(x.mT), mixture.covariance(), rtol=0.02, atol=0.02)
-    assert mixture.diffused(dn.OU()).sample(10, 0.5, np.random.default_rng(0)).shape == (10, 2)
+def test_a_draw_takes_the_component_whose_share_of_the_unit_interval_it_hits(monkeypatch):
+    """Which bug this catches: a component beyond the last where the shares sum to less than one by rounding."""
+    u = torch.tensor([0.0, 0.1999, 0.2001, 0.6999, 0.7001, 1 - 2**-53], dtype=F64)
+    monkeypatch.setattr("diffnotes.rng.uniform", lambda generator, shape, **kind: u)
+    monkeypatch.setattr("diffnotes.rng.normal", lambda generator, shape, **kind: torch.ones(shape, **kind))
+    x = dn.GaussianMixture.isotropic([0.2, 0.5, 0.3], [[0.0], [10.0], [20.0]], [1.0, 2.0, 3.0]).sample(6, None)
+    assert x[:, 0].tolist() == [1.0, 1.0, 12.0, 12.0, 23.0, 23.0]
+    short = dn.GaussianMixture.isotropic([0.1] * 10, torch.arange(10.0, dtype=F64)[:, None], 0.0)
+    short.weights = short.weights * (1 - 1e-12)
+    assert short.sample(6, None)[-1] == 9
+
+
+def test_two_modes_and_normal_are_what_they_say():
+    p = dn.GaussianMixture.two_modes(2.0, 0.3, 3)
+    assert p.means.tolist() == [[-2.0, 0.0, 0.0], [2.0, 0.0, 0.0]] and p.weights.tolist() == [0.3, 0.7] and (p.variances == 1).all()
+    assert dn.GaussianMixture.two_modes(0.0).means.shape == (2, 1) and dn.GaussianMixture.two_modes(1.0).weights.tolist() == [0.5, 0.5]
+    assert dn.GaussianMixture.two_modes(1e15).means[1] == 1e15 and dn.GaussianMixture.normal(0.0).means.tolist() == [[0.0]]
+    for call, name in ((lambda: dn.GaussianMixture.two_modes(1.1e15), "mu"), (lambda: dn.GaussianMixture.two_modes(1.0, 0.0), "weight"),
+                       (lambda: dn.GaussianMixture.normal(1.0, 0), "d"), (lambda: p.diffused(dn.OU()).half_width(0.1, 0.0), "deviations"),
+                       (lambda: p.diffused(dn.OU()).half_width(0.1, 38.1), "deviations"), (lambda: p.diffused(dn.OU()).half_width(-0.1), "t"),
+                       (lambda: dn.GaussianMixture.isotropic([0.5, 0.5], [[0.0], [1.0]], [1.0]), "std"),
+                       (lambda: dn.GaussianMixture.isotropic([0.5, 0.5], [[0.0], [1.0]], [1.0, -1.0]), "std"),
+                       (lambda: dn.GaussianMixture([0.2, 0.3, 0.5], torch.zeros(3, 2, dtype=F64), EYE.expand(2, 2, 2)), "covariances")):
+        with pytest.raises(ValueError, match=rf"^{name}: got "):
+            call()
+    assert float(p.diffused(dn.OU()).half_width(5.0, 38.0)) == pytest.approx(38 + 2 * np.exp(-5.0))
+
+
+def test_a_density_at_time_zero_needs_a_width_of_every_component():
+    x = torch.zeros(2, 1, dtype=F64)
+    some = dn.GaussianMixture.isotropic([0.5, 0.5], [[0.0], [1.0]], [0.0, 1.0]).diffused(dn.OU())
+    for t in (0.0, [0.3, 0.0], [0.0, 0.3]):
+        with pytest.raises(ValueError, match=r"^t: got 0; allowed: t > 0: a component without variance"):
+            some.score(x, t)
+    assert some.score(x, 1e-6).isfinite().all() and dn.GaussianMixture.normal(1e-3).diffused(dn.OU()).score(x, 0.0).isfinite().all()
+
+
+def test_moments_are_their_sums_for_one_width_a_width_each_and_data():
+    rng = np.random.default_rng(0)
+    means, weights = torch.from_numpy(rng.standard_normal((4, 3))), torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=F64)
+    centred = means - (weights[:, None] * means).sum(0)
+    between = sum(w * c[:, None] * c for w, c in zip(weights, centred, strict=True))
+    for std in (0.7, [0.1, 0.5, 1.0, 2.0]):
+        mixture = dn.GaussianMixture.isotropic(weights, means, std)
+        within = (weights * torch.tensor(std, dtype=F64) ** 2).sum() * torch.eye(3, dtype=F64)
+        torch.testing.assert_close(mixture.covariance(), within + between)
+        torch.testing.assert_close(mixture.mean(), weights @ means)
 
 
 def test_sampled_marginal_has_the_density():
@@ -168,9 +208,6 @@ def test_weights_sum_to_one_up_to_rounding_and_are_made_to(dtype):
             weights(0.5 + 4 * gap)
 
 
-EYE = torch.eye(2, dtype=torch.float64)[None]
-
-
 @pytest.mark.parametrize("call, name", [
     (lambda: dn.GaussianMixture([0.5, 0.6], [[0.0, 0], [1, 1]], EYE), "weights"),
     (lambda: dn.GaussianMixture([0.5, -0.5], [[0.0, 0], [1, 1]], EYE), "weights"),
@@ -195,6 +232,21 @@ def test_bad_input_names_the_argument(call, name):
         call()
 
 
+def test_divergence_in_single_precision_does_not_cancel():
+    p = dn.GaussianMixture.empirical(torch.zeros(1, 1)).diffused(dn.VE())
+    exact = -1 / float(dn.VE().std(torch.tensor(1e-5, dtype=F64))) ** 2
+    assert float(p.divergence(torch.tensor([[10.0]]), 1e-5)) == pytest.approx(exact, rel=1e-4)
+
+
+def test_single_precision_and_singular_covariances():
+    dn.GaussianMixture([1.0], torch.zeros(1, 784), torch.ones(1, 784, 784))  # eigenvalues -1e-3 by rounding, beside 784
+    a = dn.normal(np.random.default_rng(1), (3, 2))
+    flat = dn.GaussianMixture([1.0], torch.zeros(1, 3, dtype=F64), (a @ a.mT)[None])
+    with pytest.raises(ValueError, match=r"^t: got 0; allowed: t > 0"):
+        flat.score(torch.ones(3, dtype=F64))
+    assert flat.diffused(dn.OU()).score(torch.ones(3, dtype=F64), 0.1).isfinite().all()
+
+
 @pytest.mark.parametrize("shared", [True, False])
 def test_full_covariances_in_matrix_form(shared):
     """Covariance, samples, scores and divergences with rotations, against torch.distributions and autograd."""
@@ -216,22 +268,33 @@ def test_full_covariances_in_matrix_form(shared):
     torch.testing.assert_close(p.divergence(x.detach(), 0.3), jacobian.diagonal(dim1=1, dim2=2).sum(1))
 
 
+def test_moments_and_samples():
+    mixture, n = random_mixture(5, 3, 2), 400_000
+    x = mixture.sample(n, np.random.default_rng(1))
+    assert torch.allclose(x.mean(0), mixture.mean(), atol=5 * float(mixture.covariance().diagonal().max()) ** 0.5 / n**0.5)
+    assert torch.allclose(torch.cov(x.mT), mixture.covariance(), rtol=0.02, atol=0.02)
+    assert mixture.diffused(dn.OU()).sample(10, 0.5, np.random.default_rng(0)).shape == (10, 2)
+
+
 def test_the_covariance_of_many_points_needs_no_matrix_for_each():
     """Which bug this catches: a [n, d, d] temporary, here 2 GB."""
     x = dn.normal(np.random.default_rng(0), (1000, 500))
     torch.testing.assert_close(dn.GaussianMixture.empirical(x).covariance(), torch.cov(x.mT, correction=0))
 
 
-def test_divergence_in_single_precision_does_not_cancel():
-    p = dn.GaussianMixture.empirical(torch.zeros(1, 1)).diffused(dn.VE())
-    exact = -1 / float(dn.VE().std(torch.tensor(1e-5, dtype=F64))) ** 2
-    assert float(p.divergence(torch.tensor([[10.0]]), 1e-5)) == pytest.approx(exact, rel=1e-4)
-
-
-def test_single_precision_and_singular_covariances():
-    dn.GaussianMixture([1.0], torch.zeros(1, 784), torch.ones(1, 784, 784))  # eigenvalues -1e-3 by rounding, beside 784
-    a = dn.normal(np.random.default_rng(1), (3, 2))
-    flat = dn.GaussianMixture([1.0], torch.zeros(1, 3, dtype=F64), (a @ a.mT)[None])
-    with pytest.raises(ValueError, match=r"^t: got 0; allowed: t > 0"):
-        flat.score(torch.ones(3, dtype=F64))
-    assert flat.diffused(dn.OU()).score(torch.ones(3, dtype=F64), 0.1).isfinite().all()
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 5), st.floats(0.01, 5.0))
+@settings(max_examples=25, deadline=None)
+def test_marginals_match_torch_distributions_and_autograd(seed, k, d, t):
+    sde, mixture = dn.OU(), random_mixture(seed, k, d)
+    r, s = sde.scale(t), sde.std(t)
+    oracle = torch_mixture(mixture.weights, r * mixture.means, r**2 * covariances_of(mixture) + s**2 * torch.eye(d, dtype=torch.float64))
+    x = 2 * dn.normal(np.random.default_rng(seed), (6, d)).requires_grad_()
+    p = mixture.diffused(sde)
+    log_prob = oracle.log_prob(x)
+    score, = torch.autograd.grad(log_prob.sum(), x)
+    assert torch.allclose(p.log_prob(x.detach(), t), log_prob, rtol=1e-9, atol=1e-9)
+    assert torch.allclose(p.score(x.detach(), t), score, rtol=1e-7, atol=1e-8)
+    both = p.log_prob_and_score(x.detach(), t)
+    assert torch.equal(both[0], p.log_prob(x.detach(), t)) and torch.equal(both[1], p.score(x.detach(), t))
+    jacobian = torch.stack([torch.autograd.functional.jacobian(lambda y: p.score(y[None], t)[0], row) for row in x.detach()])
+    assert torch.allclose(p.divergence(x.detach(), t), jacobian.diagonal(dim1=1, dim2=2).sum(1), rtol=1e-6, atol=1e-7)

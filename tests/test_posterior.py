@@ -70,11 +70,60 @@ def test_products_are_the_pulls(d, dtype):
             torch.testing.assert_close(a, b, rtol=rtol, atol=rtol * float(b.abs().max()))
 
 
+@pytest.mark.parametrize("sde, t", [(dn.OU(), 0.4), (dn.VP(), 0.3), (dn.VE(), 0.2)])
+@pytest.mark.parametrize("kind", ["shared", "own"])
+def test_any_covariances_are_those_of_torch_distributions(kind, sde, t):
+    """Which bug this catches: another power of the scale, which the VE of the other tests, scale one, cannot show."""
+    rng, k, d = np.random.default_rng(0), 3, 4
+    roots = torch.from_numpy(rng.standard_normal((1 if kind == "shared" else k, d, d)))
+    cov, weights, means = roots @ roots.mT, torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64), torch.from_numpy(2 * rng.standard_normal((k, d)))
+    r, s = sde.scale(t).double(), sde.std(t).double()
+    components = torch.distributions.MultivariateNormal(r * means, r**2 * cov + s**2 * torch.eye(d, dtype=torch.float64))
+    law = torch.distributions.MixtureSameFamily(torch.distributions.Categorical(weights), components)
+    x = torch.from_numpy(rng.standard_normal((5, d))).requires_grad_()
+    score, = torch.autograd.grad(law.log_prob(x).sum(), x, create_graph=True)
+    change = sum(torch.autograd.grad(score[:, i].sum(), x, retain_graph=True)[0][:, i] for i in range(d))
+    p, at = dn.GaussianMixture(weights, means, cov).diffused(sde), torch.full((5,), t, dtype=torch.float64)
+    for now in (torch.tensor(t, dtype=torch.float64), at):
+        torch.testing.assert_close(p.log_prob(x.detach(), now), law.log_prob(x).detach(), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(p.score(x.detach(), now), score.detach(), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(p.divergence(x.detach(), now), change.detach(), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("sde", [dn.OU(), dn.VP(), dn.VE()])
+def test_products_are_the_pulls_of_components_with_one_width(sde):
+    """The two ways agree at every scale, for components of one width and for a width of its own for each, all the same."""
+    rng = np.random.default_rng(0)
+    weights, means = rng.dirichlet(np.ones(6)), rng.standard_normal((6, 3))
+    fast, slow = (dn.GaussianMixture.isotropic(weights, means, std).diffused(sde) for std in (0.7, np.full(6, 0.7)))
+    x, t = torch.from_numpy(2 * rng.standard_normal((9, 3))), torch.linspace(0.0, sde.T, 9, dtype=torch.float64)
+    for name in ("log_prob", "score", "divergence"):
+        torch.testing.assert_close(getattr(fast, name)(x, t), getattr(slow, name)(x, t), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(getattr(fast, name)(x, 0.3), getattr(slow, name)(x, 0.3), rtol=1e-9, atol=1e-9)
+
+
+def test_no_divergence_is_below_that_of_one_component():
+    """A mixture's score has the divergence of one component and the variance of the pulls.
+
+    Which bug this catches: a variance that rounding made negative, times 1 / std^4."""
+    rng = np.random.default_rng(0)
+    data = torch.from_numpy(100 * rng.standard_normal((200, 20)))
+    t = torch.tensor(1e-5, dtype=torch.float64)
+    divergence = dn.GaussianMixture.empirical(data.repeat(3, 1)).diffused(dn.VE()).divergence(data, t)
+    alone = -20 / dn.VE().std(t) ** 2
+    assert (divergence >= alone * (1 + 1e-15)).all()
+    torch.testing.assert_close(divergence, alone.expand(200), rtol=0.1, atol=0)
+
+
 def test_shares_sum_to_one_and_keep_weights_beside_large_exponents():
     for dtype in KINDS:
         exponent, weights = torch.full((1, 3), -3e15, dtype=dtype), torch.tensor([0.7, 0.2, 0.1], dtype=dtype)
         share, total = shares(exponent, weights.log())
         torch.testing.assert_close(share[0], weights)
+        assert float(total) == float(exponent[0, 0])
+        exponent[0, 2] = -4e15  # nothing is left of the third, and the others keep theirs
+        share, total = shares(exponent, weights.log())
+        torch.testing.assert_close(share[0], torch.tensor([7 / 9, 2 / 9, 0.0], dtype=dtype))
         assert float(total) == float(exponent[0, 0])
     share, total = shares(torch.tensor([[0.0, 1.0]], dtype=torch.float64), torch.tensor([0.0, -2.0], dtype=torch.float64))
     torch.testing.assert_close(total, torch.log(1 + torch.exp(torch.tensor([-1.0], dtype=torch.float64))))

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import diffnotes as dn
+from diffnotes.scores import Score
 
 F64 = torch.float64
 SDE = dn.OU(T=3.0)
@@ -86,6 +87,50 @@ def test_a_bad_score_is_named():
     for bad, what in ((lambda x, t: x[:1], "shape"), (lambda x, t: x.float(), "dtype"), (lambda x, t: x * float("nan"), "nan")):
         with pytest.raises(ValueError, match=rf"^score\(x, t\): got .*{what}.*; allowed: "):
             generated(bad, "probability_flow")
+
+
+def test_a_batch_of_results_is_taken_only_where_it_has_a_place():
+    """Which bug this catches: three results for one point, added to it by broadcasting, without a word."""
+    def three(x, t):
+        return torch.stack([-x, -x / 2, -x / 3])
+
+    for name in ("reverse_sde", "probability_flow", "denoise", "log_prob"):
+        with pytest.raises(ValueError, match=r"^score\(x, t\): got shape \(3, 6, 1\); allowed: shape \[6, 1\]"):
+            generated(three, name)
+    assert generated(three, "reverse_sde_density").shape == (3, 61)
+    assert Score(three, batch=True)(X, 1.0).shape == (3, 6, 1) and Score(three, batch=True, gradients=True)(X, 1.0).shape == (3, 6, 1)
+    with pytest.raises(ValueError, match=r"^score\(x, t\): got shape \(3, 1\)"):
+        Score(lambda x, t: x[:3], batch=True)(X, 1.0)
+
+
+def test_gradients_are_off_until_a_score_needs_them_and_then_it_is_called_once():
+    """Which bug this catches: graphs where nobody asked for one, and a score of an energy that is computed twice in every step."""
+    modes = []
+
+    def plain(x, t):
+        modes.append(torch.is_grad_enabled())
+        return -x
+
+    def differentiating(x, t):
+        modes.append(torch.is_grad_enabled())
+        return energy(x, t)
+
+    for score, asked, seen in ((plain, False, [False] * 3), (differentiating, False, [False, True, True, True]), (plain, True, [True] * 3)):
+        checked = Score(score, gradients=asked)
+        for t in (2.0, 1.0, 0.5):
+            torch.testing.assert_close(checked(X, t), score(X, t))
+            modes.pop()  # of the second call here
+        assert modes == seen
+        modes.clear()
+
+
+def test_not_finite_is_refused_unless_told_otherwise():
+    def infinite(x, t):
+        return x / 0.0
+
+    with pytest.raises(ValueError, match=r"^score\(x, t\): got .*inf; allowed: finite"):
+        Score(infinite)(X, 1.0)
+    assert Score(infinite, finite=False)(X, 1.0).isinf().all()
 
 
 def test_vmap_of_closed_form_scores():

@@ -15,20 +15,6 @@ SDES = [dn.VE(25.0), dn.VE(1.5, T=3.0), dn.OU(), dn.OU(rate=0.3, T=2.0), dn.VP()
         dn.Driftless(dn.VP(0.5, 4.0, T=2.0))]
 
 
-@pytest.mark.parametrize("sde", SDES, ids=repr)
-@pytest.mark.parametrize("fraction", [0.05, 0.5, 1.0])
-def test_scale_and_std_are_the_integrals_of_drift_and_diffusion(sde, fraction):
-    t = fraction * sde.T
-    log_r = scipy.integrate.quad(lambda s: float(sde.drift_rate(s)), 0, t, epsabs=1e-13)[0]
-    assert float(sde.scale(t)) == pytest.approx(math.exp(log_r), rel=1e-10)
-
-    def integrand(s):
-        return (float(sde.diffusion(s)) / math.exp(scipy.integrate.quad(lambda u: float(sde.drift_rate(u)), 0, s)[0])) ** 2
-
-    v2 = scipy.integrate.quad(integrand, 0, t, epsrel=1e-10)[0]
-    assert float(sde.std(t)) == pytest.approx(math.exp(log_r) * math.sqrt(v2), rel=1e-8)
-
-
 def test_the_papers_ve_formula():
     t = torch.tensor([1e-5, 0.3, 1.0], dtype=torch.float64)
     expected = np.sqrt((25.0 ** (2 * t.numpy()) - 1) / (2 * np.log(25.0)))
@@ -72,13 +58,6 @@ def test_drift_and_perturbation_are_their_formulas_at_each_points_own_time():
             torch.testing.assert_close(sde.perturb(x, t, z)[k], r[k] * x[k] + s[k] * z[k])
 
 
-@given(st.floats(0.0, 1.0))
-@settings(max_examples=50, deadline=None)
-def test_vp_preserves_variance(fraction):
-    sde = dn.VP()
-    assert float(sde.scale(fraction) ** 2 + sde.std(fraction) ** 2) == pytest.approx(1.0, abs=1e-12)
-
-
 @pytest.mark.parametrize("call, name", [
     (lambda: dn.VE(sigma=1.0), "sigma"), (lambda: dn.OU(rate=0), "rate"), (lambda: dn.VP(beta_max=0.01), "beta_max"),
     (lambda: dn.OU(T=float("nan")), "T"), (lambda: dn.OU().std(5.1), "t"), (lambda: dn.OU().std(-0.1), "t"),
@@ -100,6 +79,10 @@ def test_a_time_for_each_point_or_one_for_all():
     with pytest.raises(ValueError, match=r"^t: got shape \(4,\); allowed: a number or shape \(4, 3\)"):
         dn.OU().drift(torch.zeros(4, 3, 2), torch.zeros(4))
     assert dn.OU().drift(torch.ones(4, 3, 2), torch.zeros(4, 3)).shape == (4, 3, 2)
+    assert dn.OU().times_of(torch.full((3, 2), math.inf), [0.1, 0.2, 0.3]).dtype == torch.float32  # points are the caller's to judge
+    for bad in (-0.5, 5.1):
+        with pytest.raises(ValueError, match=r"^t: got .*; allowed: SDE times in \[0, 5\]"):
+            dn.OU().times_of(torch.ones(3, 2), bad)
 
 
 @pytest.mark.parametrize("sde", [dn.VE(), dn.OU(), dn.VP(), dn.Driftless(dn.OU())])
@@ -130,17 +113,6 @@ def test_defaults_and_limits_of_the_arguments():
             make()
 
 
-def test_geometric_times_resolve_the_noisy_end():
-    """Which bug this catches: equal factors of the std, which saturates at one for OU and VP: one step for half of the way."""
-    for sde in (dn.OU(), dn.VP()):
-        t = sde.geometric_times(0.02, 12)
-        assert t.diff().max() < 0.2 * sde.T
-        p = dn.GaussianMixture.two_modes(2.0).diffused(sde)
-        start = torch.linspace(-2, 2, 9, dtype=torch.float64)[:, None]
-        coarse, fine = (dn.probability_flow(p.score, sde, start, sde.geometric_times(0.02, k).flip(0)) for k in (12, 96))
-        assert (coarse - fine).abs().max() < 0.1
-
-
 def test_times_that_rounding_put_beyond_an_end_are_at_the_end():
     """Which bug this catches: adaptive solvers, which probe T + 1 ulp, and float32 times with float64 points are refused."""
     for sde in (dn.OU(T=0.1), dn.VE(T=0.1), dn.VP(T=0.1), dn.Driftless(dn.OU(T=0.1))):
@@ -165,4 +137,42 @@ def test_times_where_nothing_is_left_of_the_data_are_refused():
                  lambda: sde.kernel_score(x, x, torch.tensor(1e-40)), lambda: dn.Driftless(dn.OU(T=800.0)).std(800.0)):
         with pytest.raises(ValueError, match=r"^t: got .*; allowed: SDE times with"):
             call()
+    with pytest.raises(ValueError, match=r"^t: got 0; allowed: SDE times in \(0, 110\]: the kernel has no density at t = 0"):
+        sde.kernel_score(x, x, 0.0)
+    least = 0.5 * math.log(torch.finfo(torch.float32).tiny)  # below exp of it the square of the scale underflows
+    assert sde.log_noise(torch.tensor(-least - 0.1)).isfinite()
+    with pytest.raises(ValueError, match=r"^t: got 43\.7\d*; allowed: SDE times with scale\(t\) of at least 1e-19 \(in torch\.float32\)"):
+        sde.log_noise(torch.tensor(-least + 0.1))
     torch.testing.assert_close(dn.denoise(p.score, sde, x, 5.0), x * torch.exp(torch.tensor(-5.0)), rtol=2e-3, atol=0)
+
+
+@pytest.mark.parametrize("sde", SDES, ids=repr)
+@pytest.mark.parametrize("fraction", [0.05, 0.5, 1.0])
+def test_scale_and_std_are_the_integrals_of_drift_and_diffusion(sde, fraction):
+    t = fraction * sde.T
+    log_r = scipy.integrate.quad(lambda s: float(sde.drift_rate(s)), 0, t, epsabs=1e-13)[0]
+    assert float(sde.scale(t)) == pytest.approx(math.exp(log_r), rel=1e-10)
+
+    def integrand(s):
+        return (float(sde.diffusion(s)) / math.exp(scipy.integrate.quad(lambda u: float(sde.drift_rate(u)), 0, s)[0])) ** 2
+
+    v2 = scipy.integrate.quad(integrand, 0, t, epsrel=1e-10)[0]
+    assert float(sde.std(t)) == pytest.approx(math.exp(log_r) * math.sqrt(v2), rel=1e-8)
+
+
+def test_geometric_times_resolve_the_noisy_end():
+    """Which bug this catches: equal factors of the std, which saturates at one for OU and VP: one step for half of the way."""
+    for sde in (dn.OU(), dn.VP()):
+        t = sde.geometric_times(0.02, 12)
+        assert t.diff().max() < 0.2 * sde.T
+        p = dn.GaussianMixture.two_modes(2.0).diffused(sde)
+        start = torch.linspace(-2, 2, 9, dtype=torch.float64)[:, None]
+        coarse, fine = (dn.probability_flow(p.score, sde, start, sde.geometric_times(0.02, k).flip(0)) for k in (12, 96))
+        assert (coarse - fine).abs().max() < 0.1
+
+
+@given(st.floats(0.0, 1.0))
+@settings(max_examples=50, deadline=None)
+def test_vp_preserves_variance(fraction):
+    sde = dn.VP()
+    assert float(sde.scale(fraction) ** 2 + sde.std(fraction) ** 2) == pytest.approx(1.0, abs=1e-12)
