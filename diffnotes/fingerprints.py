@@ -11,7 +11,9 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import inspect
+import os
 import pickle
+import random
 import sys
 import sysconfig
 from abc import ABCMeta
@@ -184,6 +186,10 @@ def _reads(function, seen) -> str:
         value = function.__globals__[name]
         if (type(value), *attributes) in ((list, "append"), (list, "extend"), (set, "add")):
             continue  # a log, which is written and not read
+        reached = reduce(lambda held, name: getattr(held, name, None) if type(held) is ModuleType else held, attributes, value)
+        shared = isinstance(getattr(reached, "__self__", None), random.Random | np.random.RandomState)
+        if shared or reached is os.environ or reached is os.getenv:
+            raise _Unknown(f"{where} {'a generator that all share' if shared else 'the environment'}")
         while attributes and type(value) is ModuleType and not _package(value.__name__):
             value = getattr(value, attributes.pop(0), None)
         out.append(f"{name}: {_describe(value, seen, where)}")

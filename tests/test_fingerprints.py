@@ -201,3 +201,18 @@ def test_a_log_is_not_read(run):
     log = []
     function = module("def f(n):\n log.append(n)\n return n", log=log).f
     assert [run(function), run(function), log] == [5, 5, [5]]
+
+
+@pytest.mark.parametrize("code", [
+    "import os\ndef f(n): return n * int(os.environ['K'])", "import os\ndef f(n): return os.environ.get('K')",
+    "import os\ndef f(n): return os.getenv('K')", "from os import environ\ndef f(n): return environ['K']",
+    "import random\ndef f(n): return random.random()", "from random import gauss\ndef f(n): return gauss(0, 1)",
+    "import numpy as np\ndef f(n): return np.random.rand()", "from numpy import random as r\ndef f(n): return r.standard_normal()",
+])
+def test_the_environment_and_shared_generators_are_refused(code):
+    with pytest.raises(ValueError, match=r"^function: got f reads .*, (the environment|a generator that all share); allowed: "):
+        fingerprint(module(code).f)
+
+
+def test_a_generator_of_its_own_is_welcome():
+    assert fingerprint(module("import numpy as np\ndef f(n): return np.random.default_rng(n).random()").f)
