@@ -30,9 +30,9 @@ def sweep(function, configurations, *, executor: Executor | None = None, cache=N
             where it stopped.  Results are found again by the configuration and by what decides the function's results: its
             code, its defaults, the values, functions and classes that it reads, and the versions of installed packages.
             A function for which this cannot be known is refused: a method, closure or partial (what varies belongs into the
-            configurations), or one that reads an open file, the environment or a random generator.  Files that it opens and
-            torch's own generator are not seen: after a change in them take another folder.  Results must be tensors, numbers, strings, None, and lists, tuples and
-            dicts of these.
+            configurations), or one that reads an open file, the environment or a random generator.  Not seen: files that it
+            opens, and torch's own generator; take another folder after a change in them.  Results must be tensors, numbers,
+            strings, None, and lists, tuples and dicts of these.
         progress: show a bar (environment variable TQDM_DISABLE=1 hides all bars).
 
     The first exception is raised after the running calls end; what was finished stays in the cache.
