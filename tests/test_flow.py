@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import diffnotes as dn
+from diffnotes.flow import _ENTRIES_CUDA
 
 SDE = dn.OU()
 P = dn.GaussianMixture.two_modes(3.0).diffused(SDE)
@@ -79,6 +80,22 @@ def test_blocks_of_nodes_change_nothing_and_hold_what_they_may(entries, rows, mo
     assert sum(seen) == len(NODES.x) == 768 and set(seen[:-1]) <= {rows} and seen[-1] <= rows and len(seen) == -(-768 // rows)
     for name in ("B", "C", "S"):
         torch.testing.assert_close(getattr(stats, name), getattr(whole, name), rtol=1e-12, atol=1e-14)
+
+
+def test_a_block_fits_a_cache_and_a_gpu_gets_more():
+    """Which bug this catches: blocks of a few numbers, or of gigabytes."""
+    seen, zero = [], torch.zeros(3000, dtype=torch.float64)
+
+    class Constant:
+        width, d = 1000, 1
+
+        def __call__(self, x, t):
+            seen.append(len(x))
+            return torch.ones(len(x), 1000, dtype=torch.float64)
+
+    stats = dn.statistics(Constant(), dn.Nodes(zero[:, None], zero, zero, zero[:, None]))  # weights of zero are allowed
+    assert not stats.B.any() and 1e6 < max(seen) * 1000 * 8 < 10e6  # bytes
+    assert 50e6 < _ENTRIES_CUDA * 8 < 500e6
 
 
 def test_empirical_flow_obeys_steins_identity():
@@ -157,12 +174,13 @@ def test_a_loss_without_curvature_or_with_one_direction():
 def test_symmetry_and_sign_of_B_are_relative_to_its_size(unit):
     C, S = torch.zeros(1, 2, dtype=torch.float64), torch.tensor(0.0, dtype=torch.float64)
     for asymmetry, valid in ((1e-10, True), (1e-8, False)):
-        B = unit * torch.tensor([[1.0, asymmetry], [0.0, 1.0]], dtype=torch.float64)
-        if valid:
-            dn.Statistics(B, C, S)
-        else:
-            with pytest.raises(ValueError, match=r"^B: got .*; allowed: a symmetric matrix"):
+        for B in (torch.tensor([[1.0, asymmetry], [0.0, 1e-3]]), torch.tensor([[1e-3, 0.0], [asymmetry, 1.0]])):
+            B = unit * B.double()
+            if valid:
                 dn.Statistics(B, C, S)
+            else:
+                with pytest.raises(ValueError, match=r"^B: got .*; allowed: a symmetric matrix"):
+                    dn.Statistics(B, C, S)
     with pytest.raises(ValueError, match=r"^B: got .*; allowed: a positive semi-definite matrix"):
         dn.Statistics(unit * torch.diag(torch.tensor([1.0, -1e-9], dtype=torch.float64)), C, S)
     for off, valid in ((1 + 1e-10, True), (1 + 1e-8, False)):  # eigenvalues 2 and about 1 - off

@@ -71,6 +71,18 @@ def test_blocks_change_nothing_and_hold_what_they_may(kind, size, monkeypatch):
             seen.clear()
 
 
+@pytest.mark.parametrize("kind", ["data", "own"])
+def test_a_block_fits_a_cache_and_a_gpu_gets_more(kind, monkeypatch):
+    """Which bug this catches: blocks of a few numbers, or of gigabytes."""
+    means, name, seen = torch.zeros(500, 2, dtype=F64), "Products" if kind == "data" else "Pulls", []
+    p = dn.GaussianMixture.isotropic(torch.full((500,), 1 / 500, dtype=F64), means, 1.0 if kind == "data" else torch.ones(500, dtype=F64))
+    used = getattr(mixtures, name)
+    monkeypatch.setattr(mixtures, name, lambda mixture, x, *rest: seen.append(len(x)) or used(mixture, x, *rest))
+    p.log_prob(torch.zeros(3000, 2, dtype=F64))
+    assert 0.2e6 < max(seen) * 500 * (1 if kind == "data" else 2) * 8 < 10e6  # bytes
+    assert 50e6 < mixtures._CHUNK_CUDA * 8 < 500e6
+
+
 def test_a_draw_takes_the_component_whose_share_of_the_unit_interval_it_hits(monkeypatch):
     """Which bug this catches: a component beyond the last where the shares sum to less than one by rounding."""
     u = torch.tensor([0.0, 0.1999, 0.2001, 0.6999, 0.7001, 1 - 2**-53], dtype=F64)
@@ -89,6 +101,8 @@ def test_two_modes_and_normal_are_what_they_say():
     assert dn.GaussianMixture.two_modes(0.0).means.shape == (2, 1) and dn.GaussianMixture.two_modes(1.0).weights.tolist() == [0.5, 0.5]
     assert dn.GaussianMixture.two_modes(1e15).means[1] == 1e15 and dn.GaussianMixture.normal(0.0).means.tolist() == [[0.0]]
     for call, name in ((lambda: dn.GaussianMixture.two_modes(1.1e15), "mu"), (lambda: dn.GaussianMixture.two_modes(1.0, 0.0), "weight"),
+                       (lambda: dn.GaussianMixture.isotropic([1.0, 0.0], [[0.0], [1.0]], 1.0), "weights"), (lambda: dn.GaussianMixture.normal(-0.5), "std"),
+                       (lambda: dn.GaussianMixture.isotropic([1.5, -0.5], [[0.0], [1.0]], 1.0), "weights"),
                        (lambda: dn.GaussianMixture.normal(1.0, 0), "d"), (lambda: p.diffused(dn.OU()).half_width(0.1, 0.0), "deviations"),
                        (lambda: p.diffused(dn.OU()).half_width(0.1, 38.1), "deviations"), (lambda: p.diffused(dn.OU()).half_width(-0.1), "t"),
                        (lambda: dn.GaussianMixture.isotropic([0.5, 0.5], [[0.0], [1.0]], [1.0]), "std"),
@@ -96,6 +110,7 @@ def test_two_modes_and_normal_are_what_they_say():
                        (lambda: dn.GaussianMixture([0.2, 0.3, 0.5], torch.zeros(3, 2, dtype=F64), EYE.expand(2, 2, 2)), "covariances")):
         with pytest.raises(ValueError, match=rf"^{name}: got "):
             call()
+    assert float(p.diffused(dn.OU()).half_width(0.0, 0.5)) == 2.5
     assert float(p.diffused(dn.OU()).half_width(5.0, 38.0)) == pytest.approx(38 + 2 * np.exp(-5.0))
 
 

@@ -103,8 +103,17 @@ def test_blocks_of_data_change_nothing_and_hold_what_they_may(entries, blocks, m
     whole, seen, coefficients = dn.denoising_statistics(features(0), p, 0.3, terms=20), [], noise_average._coefficients
     monkeypatch.setattr(noise_average, "_ENTRIES", entries)
     monkeypatch.setattr(noise_average, "_coefficients", lambda terms, b, *rest: seen.append(len(b)) or coefficients(terms, b, *rest))
-    torch.testing.assert_close(dn.denoising_statistics(features(0), p, 0.3).B, whole.B)
+    torch.testing.assert_close(dn.denoising_statistics(features(0), p, 0.3).B, whole.B, rtol=1e-12, atol=0)
     assert seen == blocks
+
+
+def test_a_block_is_of_some_megabytes_and_a_gpu_gets_more(monkeypatch):
+    """Which bug this catches: blocks of a few numbers, or the terms of all data at once."""
+    p, seen = dn.GaussianMixture.empirical(torch.zeros(9000, 2, dtype=F64)).diffused(SDE), []
+    monkeypatch.setattr(noise_average, "_coefficients", lambda terms, b, *rest: seen.append(b.numel() * terms) or [torch.zeros_like(b)] * terms)
+    dn.denoising_statistics(features(0, width=20), p, 0.3, terms=40)
+    assert 8e6 < max(seen) * 8 < 50e6  # bytes
+    assert 0.2e9 < noise_average._ENTRIES_CUDA * 8 < 2e9
 
 
 def test_a_feature_that_is_never_active_has_no_negative_square():

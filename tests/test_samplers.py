@@ -157,6 +157,22 @@ def test_reverse_sde_has_the_right_law_for_two_modes():
     assert float((below - torch.linspace(0, 1, 20_000, dtype=F64)).abs().max()) < 0.025
 
 
+def test_no_graph_unless_asked_and_equal_times_are_refused():
+    weight, x, t = torch.tensor(-1.0, dtype=F64, requires_grad=True), torch.ones(2, 1, dtype=F64), torch.tensor([2.0, 1.0, 1.0], dtype=F64)
+    for call in (lambda t, **kw: dn.reverse_sde(lambda x, t: weight * x, SDE, x, t, np.random.default_rng(0), **kw),
+                 lambda t, **kw: dn.probability_flow(lambda x, t: weight * x, SDE, x, t, **kw),
+                 lambda t, **kw: dn.denoise(lambda x, t: weight * x, SDE, x, t[0], **kw)):
+        assert not call(t[:2]).requires_grad and call(t[:2], gradients=True).requires_grad
+    for bad, way in ((t, "decreasing"), (t.flip(0), "increasing"), (t[1:], "decreasing")):
+        with pytest.raises(ValueError, match=rf"^t: got 1; allowed: {way} times"):
+            dn.probability_flow(linear, SDE, x, bad)
+    for bad in (t, t.flip(0)):
+        with pytest.raises(ValueError, match=r"^t: got [12]; allowed: decreasing times"):
+            dn.reverse_sde(linear, SDE, x, bad, np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"^t: got -0\.5; allowed: SDE times in \[0, 3\]"):
+        dn.probability_flow(linear, SDE, x, torch.tensor([1.0, -0.5], dtype=F64))
+
+
 def test_corrector_reduces_the_predictors_error():
     start = GAUSS.sample(50_000, 3.0, np.random.default_rng(0))
     errors = [abs(float(dn.reverse_sde(linear, SDE, start, times(10), np.random.default_rng(1), corrector=c, snr=0.3).var()) - spread(0.05) ** 2)
