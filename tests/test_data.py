@@ -13,23 +13,7 @@ import pytest
 import torch
 
 import diffnotes as dn
-from diffnotes import data, files
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """A folder in which the sample has been cached."""
-    folder = tmp_path_factory.mktemp("cache")
-    dn.mnist(folder=folder)
-    return folder
-
-
-@pytest.fixture
-def copied(cache, tmp_path):
-    """A copy of the cached file that a test may spoil."""
-    path = tmp_path / "mnist-sample.npz"
-    path.write_bytes((cache / path.name).read_bytes())
-    return path
+from diffnotes import data
 
 
 def small(n=30):
@@ -37,22 +21,19 @@ def small(n=30):
     return rng.integers(0, 256, (n, 784), dtype=np.uint8), rng.integers(0, 10, n, dtype=np.uint8)
 
 
-def test_the_sample_is_500_of_each_digit():
-    digits = dn.mnist()
-    assert digits.levels.shape == (5000, 784) and digits.levels.dtype == torch.uint8
-    assert digits.digit.bincount().tolist() == [500] * 10
+@pytest.fixture
+def few(monkeypatch):
+    """A few digits in the sample's place."""
+    levels, digit = small()
+    monkeypatch.setitem(data.SHA256, "sample", data.checksum(levels, digit))
+    monkeypatch.setattr(data, "_bundled", lambda: (levels, digit))
 
 
-def test_the_cache_is_read_before_any_source(cache, monkeypatch):
-    monkeypatch.setattr(data, "_bundled", lambda: pytest.fail("the source was asked"))
-    assert (dn.mnist(folder=cache).levels == dn.mnist().levels).all()
-    assert [path.name for path in cache.iterdir()] == ["mnist-sample.npz"]
-
-
-def test_environment_variable_names_the_cache(cache, monkeypatch):
-    monkeypatch.setenv("DIFFNOTES_CACHE", str(cache))
-    monkeypatch.setattr(data, "_bundled", lambda: pytest.fail("the source was asked"))
-    assert len(dn.mnist().levels) == 5000
+@pytest.fixture
+def copied(few, tmp_path):
+    """A cached file that a test may spoil."""
+    dn.mnist(folder=tmp_path)
+    return tmp_path / "mnist-sample.npz"
 
 
 SPOILT = {
@@ -86,14 +67,6 @@ def test_another_thing_in_the_files_place_is_named(tmp_path, what):
             np.save(file, np.zeros(3) if what == "one array" else np.array([None]), allow_pickle=True)
     with pytest.raises(ValueError, match=r"mnist-sample\.npz: got .*(cannot be read|checksum).* delete the "):
         dn.mnist(folder=tmp_path)
-
-
-@pytest.fixture
-def few(monkeypatch):
-    """A few digits in the sample's place."""
-    levels, digit = small()
-    monkeypatch.setitem(data.SHA256, "sample", data.checksum(levels, digit))
-    monkeypatch.setattr(data, "_bundled", lambda: (levels, digit))
 
 
 def test_one_flipped_byte_is_named_or_harmless(few, tmp_path):
@@ -178,16 +151,6 @@ def test_an_interrupted_write_leaves_nothing(few, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         dn.mnist(folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_writers_of_one_process_id_do_not_meet(tmp_path, monkeypatch):
-    """In containers that share a folder, and in threads."""
-    seen, write = [], Path.write_bytes
-    monkeypatch.setattr(Path, "write_bytes", lambda path, content: (seen.append(path), write(path, content)))
-    for _ in range(2):
-        files.write(tmp_path / "name", b"x")
-    assert len(set(seen)) == 2 and {path.parent for path in seen} == {tmp_path}
-    assert [path.name for path in tmp_path.iterdir()] == ["name"]
 
 
 class OpenMLError(ValueError):
@@ -296,3 +259,24 @@ def test_log_prob_of_the_pixels():
     z = torch.distributions.Normal(0.0, 1.0).log_prob(scaling(x)).sum(1)
     assert torch.allclose(scaling.log_prob(z), normal.log_prob(x).sum(1))
     assert torch.allclose(dn.Scaling.none(2, dtype=torch.float32).log_prob(z), z)
+
+
+# The real digits, which take seconds to read from their package, stand last.
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A folder in which the sample has been cached."""
+    folder = tmp_path_factory.mktemp("cache")
+    dn.mnist(folder=folder)
+    return folder
+
+
+def test_the_sample_is_500_of_each_digit_and_the_cache_is_read_before_any_source(cache, monkeypatch):
+    monkeypatch.setattr(data, "_bundled", lambda: pytest.fail("the source was asked"))
+    digits = dn.mnist(folder=cache)
+    assert digits.levels.shape == (5000, 784) and digits.levels.dtype == torch.uint8
+    assert digits.digit.bincount().tolist() == [500] * 10 and digits.digit.dtype == torch.int64
+    assert [path.name for path in cache.iterdir()] == ["mnist-sample.npz"]
+    monkeypatch.setenv("DIFFNOTES_CACHE", str(cache))
+    assert torch.equal(dn.mnist().levels, digits.levels)

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import runpy
 import subprocess
 import sys
 import threading
@@ -125,31 +126,6 @@ def test_comments_lines_and_places_do_not_count():
     assert fingerprint(one) == fingerprint(two)
 
 
-SCRIPT = """
-import numpy as np, torch, diffnotes as dn
-from numpy import sin
-from torch import zeros
-NAMES, SIZES = {"a", "b", "c", "d"}, frozenset(["x", "y", "z"])
-class C:
-    def g(self): return NAMES
-def f(n):
-    return sin(n) + zeros(1), [k in {"p", "q", "r"} for k in "pq"], C().g(), SIZES, dn.OU(), np.linalg.norm
-from diffnotes.fingerprints import fingerprint
-print(fingerprint(f))
-"""
-
-
-def test_every_process_finds_the_same(tmp_path):
-    """With any hash seed, from a file, another file, standard input or a string."""
-    found = set()
-    for k, how in enumerate(("file", "other", "stdin", "string")):
-        (tmp_path / f"{how}.py").write_text("\n" * k + SCRIPT)
-        command = {"stdin": ["-"], "string": ["-c", SCRIPT]}.get(how, [str(tmp_path / f"{how}.py")])
-        made = subprocess.run([sys.executable, *command], input=SCRIPT, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONHASHSEED": str(k)})
-        found.add(made.stdout)
-    assert len(found) == 1
-
-
 def test_the_default_dtype_counts(run):
     try:
         assert run(lambda n: str(torch.zeros(1).dtype)) == "torch.float32"
@@ -201,3 +177,29 @@ def test_a_log_is_not_read(run):
     log = []
     function = module("def f(n):\n log.append(n)\n return n", log=log).f
     assert [run(function), run(function), log] == [5, 5, [5]]
+
+
+SCRIPT = """
+import numpy as np, torch, diffnotes as dn
+from numpy import sin
+from torch import zeros
+NAMES, SIZES = {"a", "b", "c", "d", "e", "f", "g", "h"}, frozenset(["s", "t", "u", "v", "w", "x", "y", "z"])
+class C:
+    def g(self): return NAMES
+def f(n):
+    return sin(n) + zeros(1), [k in {"p", "q", "r", "s", "t", "u"} for k in "pq"], C().g(), SIZES, dn.OU(), np.linalg.norm
+from diffnotes.fingerprints import fingerprint
+print(fingerprint(f))
+"""
+
+
+def test_every_process_finds_the_same(tmp_path, capsys):
+    """With another hash seed, which orders sets of texts, and from a file, another file, standard input or a string."""
+    for k, name in enumerate(("file", "other")):
+        (tmp_path / f"{name}.py").write_text("\n" * k + SCRIPT)
+        runpy.run_path(tmp_path / f"{name}.py", run_name="__main__")
+    exec(SCRIPT, {"__name__": "__main__"})
+    here = capsys.readouterr().out.split()
+    seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    there = subprocess.run([sys.executable, "-"], input=SCRIPT, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONHASHSEED": seed})
+    assert {*here} == {there.stdout.strip()} and len(here) == 3
