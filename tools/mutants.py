@@ -180,12 +180,11 @@ def main(modules: list[str]) -> None:
         sources = {module: git("show", f"{commit}:diffnotes/{module}.py") for module in modules or MODULES}
         sound = {module: pool.submit(outcome, module, source, 600.0) for module, source in sources.items()}
         broken = {module: pool.submit(outcome, module, "raise ImportError", 600.0) for module in sources}
-        jobs = {}
-        for module, source in sources.items():
-            said, seconds = sound[module].result()
-            if (said, broken[module].result()[0]) != ("passed", "failed"):
+        for module in sources:  # all of them, before anything is tried
+            if (sound[module].result()[0], broken[module].result()[0]) != ("passed", "failed"):
                 raise SystemExit(f"{module}: its tests must pass as it is, and fail without it")
-            jobs[module] = [(mutant, pool.submit(outcome, module, mutant, 10 + 5 * seconds)) for mutant in mutants(source)]
+        jobs = {module: [(mutant, pool.submit(outcome, module, mutant, 10 + 5 * sound[module].result()[1]))
+                         for mutant in mutants(source)] for module, source in sources.items()}
         for module, tried in jobs.items():
             found = tally(sources[module], [(mutant, *job.result()) for mutant, job in tried])
             record(module, dict(date=datetime.date.today().isoformat(), commit=commit[:7], **found))
