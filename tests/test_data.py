@@ -70,6 +70,25 @@ def test_another_thing_in_the_files_place_is_named(tmp_path, what):
         dn.mnist(folder=tmp_path)
 
 
+class Runs:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_nothing_in_the_cached_file_is_run(copied):
+    """Which bug this catches: objects in a file of the cache that are unpickled, and only then found not to be digits."""
+    ran = copied.with_name("ran")
+    np.savez(copied, levels=np.array([Runs(ran)], dtype=object), digit=np.zeros(1, np.uint8))
+    with pytest.raises(ValueError, match=r"mnist-sample\.npz: got a file that cannot be read"):
+        dn.mnist(folder=copied.parent)
+    assert not ran.exists()
+
+
 def test_one_flipped_byte_is_named_or_harmless(few, tmp_path):
     """Every byte of the archive's directory, and some of each array."""
     right = dn.mnist(folder=tmp_path)
