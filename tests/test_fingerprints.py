@@ -1,17 +1,22 @@
 """A cache never gives another function's results: what decides them is in the key, or the function is refused."""
 
 import functools
+import importlib.metadata
 import os
+import re
+import runpy
 import subprocess
 import sys
 import threading
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import diffnotes as dn
+from diffnotes import fingerprints
 from diffnotes.fingerprints import fingerprint
 
 
@@ -69,10 +74,26 @@ PAIRS = {
     "its base": ("class B: k = 1\nclass C(B): pass\ndef f(n): return C.k", "class B: k = 2\nclass C(B): pass\ndef f(n): return C.k"),
     "a network": tuple(f"class N(torch.nn.Module):\n def __init__(self):\n  super().__init__()\n  self.k = {k}\ndef f(n): return N().k" for k in (1, 2)),
     "a data class": ("@dataclass\nclass C: k: int = 1\ndef f(n): return C().k", "@dataclass\nclass C: k: int = 2\ndef f(n): return C().k"),
+    "a path": tuple(f"K = Path('{k}')\ndef f(n): return str(K)" for k in "ab"),
+    "a number of NumPy": tuple(f"K = np.float32({k})\ndef f(n): return K" for k in (1, 2)),
+    "texts in an array": tuple(f"K = np.array(['{k}'])\ndef f(n): return K[0]" for k in "ab"),
+    "an array's shape": tuple(f"K = np.zeros({k})\ndef f(n): return K.shape" for k in ((1, 4), (2, 2))),
+    "one number in a tensor": tuple(f"K = torch.tensor({k})\ndef f(n): return K" for k in (1, 2)),
+    "a parameter": tuple(f"K = torch.nn.Parameter(torch.ones(1) * {k})\ndef f(n): return K" for k in (1, 2)),
+    "whether it is trained": tuple(f"K = torch.ones(1, requires_grad={k})\ndef f(n): return K.requires_grad" for k in (True, False)),
+    "a conjugate": ("K = torch.tensor([1j]).conj()\ndef f(n): return K", "K = torch.tensor([1j])\ndef f(n): return K"),
+    "a function of NumPy": tuple(f"K = np.{k}\ndef f(n): return K(n)" for k in ("sin", "cos")),
+    "a function of Python": tuple(f"K = {k}\ndef f(n): return K([n, 2])" for k in ("min", "max")),
+    "a method of a class": tuple(f"K = {k}\ndef f(n): return K([n])" for k in ("dict.fromkeys", "int.from_bytes")),
+    "a class of a package": tuple(f"K = torch.nn.{k}\ndef f(n): return K.__name__" for k in ("ReLU", "SiLU")),
+    "a class method": tuple(f"class C:\n @classmethod\n def k(cls): return {k}\ndef f(n): return C.k()" for k in (1, 2)),
+    "a static method": tuple(f"class C:\n @staticmethod\n def k(): return {k}\ndef f(n): return C.k()" for k in (1, 2)),
+    "an object's state": tuple(f"class C:\n def __init__(self, k): self.k, self.j = k, 0\nc = C({k})\ndef f(n): return c.k" for k in (1, 2)),
+    "a name among many": tuple("def f(n):\n return " + " + ".join(f"n.real + K{i}" for i in range(300)) + "\n" + "\n".join(f"K{i} = {k * (i == 299)}" for i in range(300)) for k in (1, 2)),
     "an SDE": ("K = dn.OU(1.0)\ndef f(n): return float(K.std(1.0))", "K = dn.OU(2.0)\ndef f(n): return float(K.std(1.0))"),
     "a mixture": ("K = dn.GaussianMixture.two_modes(1.0)\ndef f(n): return K.score([[0.5]])", "K = dn.GaussianMixture.two_modes(2.0)\ndef f(n): return K.score([[0.5]])"),
 }
-BROUGHT = dict(torch=torch, np=np, dn=dn, lru_cache=functools.lru_cache)
+BROUGHT = dict(Path=Path, torch=torch, np=np, dn=dn, lru_cache=functools.lru_cache)
 
 
 @pytest.mark.parametrize("what", PAIRS)
@@ -106,6 +127,74 @@ def test_functions_of_the_users_other_modules(run, monkeypatch):
         run(module("import helper_module\ndef f(n): return getattr(helper_module, 'K')").f)
 
 
+def test_names_that_are_looked_up_step_by_step_in_the_users_modules(run, monkeypatch):
+    inner = module("K = 1\nJ = 5", "helper_package.inner")
+    monkeypatch.setitem(sys.modules, "helper_package", module("", "helper_package", inner=inner, K=100))
+    user = module("import helper_package\ndef f(n): return n + helper_package.inner.K")
+    assert run(user.f) == 6
+    inner.K = 2
+    assert run(user.f) == 7
+    found = fingerprint(user.f)
+    inner.J, sys.modules["helper_package"].K = 6, 101  # which it does not read
+    assert fingerprint(user.f) == found
+    many = "\n".join(f"a{i} = n.b{i}" for i in range(300)).replace("\n", "\n ")  # with arguments of two bytes
+    far = module(f"import helper_package\ndef f(n):\n if n:\n  return helper_package.inner.K\n {many}\n return helper_package.inner.Z")
+    inner.Z = 1
+    found = fingerprint(far.f)
+    inner.Z = 2
+    assert fingerprint(far.f) != found
+
+
+def test_a_users_module_with_the_name_of_one_of_pythons_is_the_users(tmp_path, monkeypatch, run):
+    """Which bug this catches: a file ``this.py`` of the user's, which counts by Python's version and not by what is in it."""
+    monkeypatch.delitem(sys.modules, "this", raising=False)
+    (tmp_path / "this.py").write_text("K = 1\ndef g(n): return n + K\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    fingerprints._package.cache_clear()
+    import this
+    try:
+        user = module("def f(n): return g(n)", g=this.g)
+        assert run(user.f) == 6
+        this.K = 2
+        assert run(user.f) == 7
+    finally:
+        del sys.modules["this"]
+        fingerprints._package.cache_clear()
+
+
+def test_packages_count_by_name_and_version(monkeypatch):
+    assert fingerprints._package("torch.nn.functional") == f"torch {importlib.metadata.version('torch')}"
+    assert [fingerprints._package(name) for name in ("json.decoder", "sys", "os", "itertools")] == 4 * ["python"]
+    assert fingerprints._package("no_such_module") is fingerprints._package("__main__") is None
+    before = fingerprints._package("diffnotes.sde"), fingerprints._package("diffnotes")
+    assert before == 2 * (fingerprints._OWN,) and re.fullmatch("[0-9a-f]{64}", before[0])
+    function = module("import numpy as np\ndef f(n): return np.sum(n), np").f  # a whole package is one version
+    found = fingerprint(function)
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.0.1")
+    fingerprints._package.cache_clear()
+    try:
+        assert fingerprint(function) != found
+    finally:
+        fingerprints._package.cache_clear()
+
+
+def test_what_only_claims_to_be_a_packages_is_followed(run):
+    """Which bug this catches: a function that carries a package's name, as wrappers do, and is found by it."""
+    for k in (1, 2):
+        user = module(f"def g(n): return n + {k}\ndef f(n): return g(n)")
+        user.g.__module__, user.g.__qualname__ = "numpy", "sum"
+        assert run(user.f) == 5 + k
+        user.g.__module__, user.g.__qualname__ = "numpy", "not.there"
+        assert run(user.f) == 5 + k
+
+
+def test_what_an_object_keeps_of_its_own_results_does_not_count():
+    source = "class C:\n def __init__(self): self.k = 2\n @cached_property\n def twice(self): return 2 * self.k\nc = C()\ndef f(n): return c.twice"
+    user, changed = (module(text, cached_property=functools.cached_property) for text in (source, source.replace("2 *", "3 *")))
+    before = fingerprint(user.f)
+    assert user.f(5) == 4 and fingerprint(user.f) == before != fingerprint(changed.f)
+
+
 def test_a_module_edited_and_not_loaded_again_keeps_its_own_results(tmp_path, monkeypatch, run):
     """The key is the code that runs, not the file."""
     path = tmp_path / "edited_module.py"
@@ -123,31 +212,10 @@ def test_comments_lines_and_places_do_not_count():
     one, two = (module(source, name).f for source, name in (
         ("def f(n): return n + 1", "first_module"), ("\n# a comment\ndef f(n):\n    return n + 1  # another", "second_module")))
     assert fingerprint(one) == fingerprint(two)
-
-
-SCRIPT = """
-import numpy as np, torch, diffnotes as dn
-from numpy import sin
-from torch import zeros
-NAMES, SIZES = {"a", "b", "c", "d"}, frozenset(["x", "y", "z"])
-class C:
-    def g(self): return NAMES
-def f(n):
-    return sin(n) + zeros(1), [k in {"p", "q", "r"} for k in "pq"], C().g(), SIZES, dn.OU(), np.linalg.norm
-from diffnotes.fingerprints import fingerprint
-print(fingerprint(f))
-"""
-
-
-def test_every_process_finds_the_same(tmp_path):
-    """With any hash seed, from a file, another file, standard input or a string."""
-    found = set()
-    for k, how in enumerate(("file", "other", "stdin", "string")):
-        (tmp_path / f"{how}.py").write_text("\n" * k + SCRIPT)
-        command = {"stdin": ["-"], "string": ["-c", SCRIPT]}.get(how, [str(tmp_path / f"{how}.py")])
-        made = subprocess.run([sys.executable, *command], input=SCRIPT, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONHASHSEED": str(k)})
-        found.add(made.stdout)
-    assert len(found) == 1
+    one, two = (module("def f(n):\n class C: k = n\n return C.k", name).f for name in ("first_module", "second_module"))
+    assert fingerprint(one) == fingerprint(two)  # a class's body reads the module's name
+    one, two = (module(f"class C:\n {first}\n {then}\ndef f(n): return C.k").f for first, then in (("k = 1", "def j(self): pass"), ("def j(self): pass", "k = 1")))
+    assert fingerprint(one) == fingerprint(two)
 
 
 def test_the_default_dtype_counts(run):
@@ -178,6 +246,11 @@ REFUSED = {
     "a cached one": ("@lru_cache\ndef f(n): return n", "a _lru_cache_wrapper"), "vectorised": ("f = np.vectorize(lambda n: n)", "a vectorize"),
     "slots": ("class C:\n __slots__ = ('k',)\nc = C()\ndef f(n): return c", "f reads c, a C"),
     "a list in itself": ("K = []\nK.append(K)\ndef f(n): return K[0]", "maximum recursion"),
+    "a dict of C": ("class C(dict): pass\nc = C()\ndef f(n): return c", "f reads c, a C"),
+    "slots of a base": ("class B:\n __slots__ = ()\nclass C(B): pass\nc = C()\ndef f(n): return c", "f reads c, a C"),
+    "a sparse tensor": ("K = torch.eye(2).to_sparse()\ndef f(n): return K", "f reads K, a Tensor"),
+    "a name without a value": ("def make():\n def g(n): return h\n yield g\n h = 1\ng = next(make())\ndef f(n): return g(n)", "g reads a name that has no value yet"),
+    "an import of an import": ("def f(n):\n import my_package.module as m\n return m.K", "f, which imports my_package.module"),
     "no values": ("K = torch.zeros(1, device='meta')\ndef f(n): return K", "f reads K, a Tensor"),
 }
 
@@ -198,9 +271,42 @@ def test_a_call_that_changes_what_it_reads_is_refused(run, tmp_path):
 
 
 def test_a_log_is_not_read(run):
-    log = []
-    function = module("def f(n):\n log.append(n)\n return n", log=log).f
-    assert [run(function), run(function), log] == [5, 5, [5]]
+    """A list that is appended to, or extended, and a set that is added to; reading one refuses the call that changes it."""
+    log, more, seen = [], [], set()
+    function = module("def f(n):\n log.append(n)\n more.extend([n])\n seen.add(n)\n return n", log=log, more=more, seen=seen).f
+    assert [run(function), run(function), log, more, seen] == [5, 5, [5], [5], {5}]
+    with pytest.raises(ValueError, match="f, which changes what it reads"):
+        run(module("def f(n):\n log.append(n)\n return log[0]", log=log).f)
+
+
+def test_imports_of_packages_may_come_late(run):
+    assert run(module("def f(n):\n import math\n from json import dumps\n import os.path\n return dumps(math.floor(n))").f) == "5"
+
+
+SCRIPT = """
+import numpy as np, torch, diffnotes as dn
+from numpy import sin
+from torch import zeros
+NAMES, SIZES = {"a", "b", "c", "d", "e", "f", "g", "h"}, frozenset(["s", "t", "u", "v", "w", "x", "y", "z"])
+class C:
+    def g(self): return NAMES
+def f(n):
+    return sin(n) + zeros(1), [k in {"p", "q", "r", "s", "t", "u"} for k in "pq"], C().g(), SIZES, dn.OU(), np.linalg.norm
+from diffnotes.fingerprints import fingerprint
+print(fingerprint(f))
+"""
+
+
+def test_every_process_finds_the_same(tmp_path, capsys):
+    """With another hash seed, which orders sets of texts, and from a file, another file, standard input or a string."""
+    for k, name in enumerate(("file", "other")):
+        (tmp_path / f"{name}.py").write_text("\n" * k + SCRIPT)
+        runpy.run_path(tmp_path / f"{name}.py", run_name="__main__")
+    exec(SCRIPT, {"__name__": "__main__"})
+    here = capsys.readouterr().out.split()
+    seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    there = subprocess.run([sys.executable, "-"], input=SCRIPT, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONHASHSEED": seed})
+    assert {*here} == {there.stdout.strip()} and len(here) == 3
 
 
 @pytest.mark.parametrize("code", [

@@ -2,8 +2,8 @@
 
 import errno
 import multiprocessing
-import os
 import pickle
+import runpy
 import subprocess
 import sys
 import time
@@ -17,6 +17,7 @@ import pytest
 import torch
 
 import diffnotes as dn
+from diffnotes import sweeps
 
 CALLS: list[int] = []
 
@@ -31,19 +32,6 @@ CASES = [{"n": n, "seed": seed} for n in (1, 10) for seed in range(3)]
 
 def measure(n, seed):
     return {"value": torch.tensor([n + seed / 10]), "label": f"{n}-{seed}"}
-
-
-def spawned(processes):
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
-
-
-@pytest.mark.parametrize("pool", [None, ThreadPoolExecutor, spawned])
-def test_results_come_in_the_order_of_the_configurations(pool):
-    executor = pool and pool(2)
-    results = dn.sweep(measure, CASES, executor=executor, progress=False)
-    assert [r["label"] for r in results] == [f"{c['n']}-{c['seed']}" for c in CASES]
-    if executor:
-        executor.shutdown()
 
 
 def test_cache_is_used_and_tells_functions_and_configurations_apart(tmp_path):
@@ -67,9 +55,9 @@ def test_an_error_loses_nothing_that_was_finished(tmp_path):
 
 
 def slow_or_broken(n):
-    time.sleep(0.2 * n)
-    if n == 1:
-        raise RuntimeError("no memory")
+    time.sleep(0.1 * n)
+    if n in (1, 2):
+        raise RuntimeError(f"no memory for {n}")
     return n
 
 
@@ -78,6 +66,11 @@ def test_what_runs_when_another_fails_is_kept(tmp_path):
         dn.sweep(slow_or_broken, [{"n": n} for n in (1, 3, 4, 5)], executor=pool, cache=tmp_path, progress=False)
     kept = {torch.load(path) for path in tmp_path.glob("*.pt")}
     assert 3 in kept and 5 not in kept
+
+
+def test_the_first_of_two_errors_is_raised():
+    with ThreadPoolExecutor(2) as pool, pytest.raises(RuntimeError, match="no memory for 1"):
+        dn.sweep(slow_or_broken, [{"n": n} for n in (1, 2)], executor=pool, progress=False)
 
 
 class Scaled:
@@ -123,16 +116,6 @@ def test_a_damaged_file_is_computed_again(tmp_path):
     assert torch.load(path, weights_only=True)["label"] == "1-0"
 
 
-KILLED = """
-import sys, time, diffnotes as dn
-def slow(n):
-    open(sys.argv[2], "a").write(f"{n} ")
-    time.sleep(0.2 if n < 3 else 60 * (sys.argv[3] == "hang"))
-    return n
-print(dn.sweep(slow, [{"n": n} for n in range(5)], cache=sys.argv[1], progress=False))
-"""
-
-
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_fork_that_can_hang_is_refused(monkeypatch, method, threads):
@@ -144,22 +127,6 @@ def test_a_fork_that_can_hang_is_refused(monkeypatch, method, threads):
                 dn.sweep(measure, CASES, executor=pool, progress=False)
         else:
             assert dn.sweep(measure, [], executor=pool, progress=False) == []
-
-
-def test_workers_with_another_function_are_found_out(tmp_path, monkeypatch):
-    """They imported the module before it was changed here."""
-    with spawned(1) as pool:
-        dn.sweep(measure, CASES[:1], executor=pool, cache=tmp_path, progress=False)
-        monkeypatch.setattr(sys.modules[__name__], "measure", changed(measure))
-        with pytest.raises(ValueError, match=r"^function: got measure, which is another one"):
-            dn.sweep(measure, CASES[:1], executor=pool, cache=tmp_path, progress=False)
-
-
-def changed(function):
-    """The same name with other code."""
-    other = type(function)((lambda n, seed: n).__code__, function.__globals__, function.__name__)
-    other.__module__, other.__qualname__ = function.__module__, function.__qualname__
-    return other
 
 
 class Runs:
@@ -195,6 +162,29 @@ def test_configurations_that_json_makes_equal_are_told_apart(tmp_path):
         assert result == repr(value)
 
 
+def test_the_order_of_keywords_does_not_count(tmp_path):
+    CALLS.clear()
+    for case in ({"n": 1, "seed": 2}, {"seed": 2, "n": 1}):
+        dn.sweep(lambda n, seed: CALLS.append(n), [case], cache=tmp_path / "a" / "b", progress=False)
+    assert CALLS == [1]
+    with pytest.raises(ValueError, match=r"^configurations: got \{'seed': 2, 'n': 1\} twice; allowed: different configurations"):
+        dn.sweep(measure, [*CASES, {"seed": 2, "n": 1}], progress=False)
+
+
+def test_results_are_what_was_returned():
+    """Tensors, NumPy's numbers as Python's, and what holds them; nothing else is made of them."""
+    value = {"a": (torch.ones(2), [np.float64(0.5), None]), "b": {"c": np.int64(3), "d": "text"}}
+    kept = sweeps._own(value)
+    assert kept["b"] == {"c": 3, "d": "text"} and type(kept["b"]["c"]) is int and type(kept["a"][1][0]) is float
+    assert type(kept["a"]) is tuple and type(kept["a"][1]) is list and torch.equal(kept["a"][0], torch.ones(2))
+
+
+def test_threads_may_be_used_beside_threads_of_torch(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    with ThreadPoolExecutor(1) as pool:
+        assert dn.sweep(measure, CASES[:1], executor=pool, progress=False)[0]["label"] == "1-0"
+
+
 def test_the_cache_in_the_home_directory(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -207,38 +197,16 @@ def test_a_full_disk_loses_no_results(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.warns(UserWarning, match="cache: results are not kept"):
+    with pytest.warns(UserWarning, match="cache: results are not kept") as warned:
         assert dn.sweep(count, [{"n": 1}, {"n": 2}], cache=tmp_path, progress=False) == [1, 2]
-
-
-def test_a_killed_sweep_goes_on_where_it_stopped(tmp_path):
-    script, log = tmp_path / "killed.py", tmp_path / "log"
-    script.write_text(KILLED)
-    command = [sys.executable, str(script), str(tmp_path / "cache"), str(log)]
-    first = subprocess.Popen([*command, "hang"])
-    deadline = time.monotonic() + 120
-    while not (log.exists() and "3 " in log.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    first.kill()
-    first.wait()
-    again = subprocess.run([*command, "go"], capture_output=True, text=True, check=True)
-    assert again.stdout.strip() == "[0, 1, 2, 3, 4]"
-    assert log.read_text().split() == ["0", "1", "2", "3", "3", "4"]
-    assert not list(Path(tmp_path).glob("cache/*.tmp"))
-
-
-def test_progress_is_shown_and_can_be_hidden():
-    for hidden, switch in ((False, {}), (True, {}), (False, {"TQDM_DISABLE": "1"})):  # read when tqdm is imported
-        code = f"import diffnotes as dn; dn.sweep(dict, [{{'n': 1}}, {{'n': 2}}], progress={not hidden})"
-        environment = {k: v for k, v in os.environ.items() if k != "TQDM_DISABLE"} | switch
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-        assert ("2/2" in run.stderr) == (not hidden and not switch)
+    assert {warning.filename for warning in warned} == {__file__}  # the caller's line, not one in the package
 
 
 @pytest.mark.parametrize("call, name", [
     (lambda: dn.sweep("measure", CASES), "function"), (lambda: dn.sweep(measure, [1]), "configurations"),
     (lambda: dn.sweep(measure, [{"n": object()}]), "configurations"), (lambda: dn.sweep(measure, [{"n": float("nan")}]), "configurations"),
-    (lambda: dn.sweep(measure, CASES + CASES[:1]), "configurations"),
+    (lambda: dn.sweep(measure, CASES + CASES[:1]), "configurations"), (lambda: dn.sweep(measure, [{1: 2}]), "configurations"),
+    (lambda: dn.sweep(measure, [{"n": 1, 2: 3}]), "configurations"), (lambda: dn.sweep(measure, CASES, executor=3), "executor"),
     (lambda: dn.sweep(measure, CASES, cache=__file__), "cache"), (lambda: dn.sweep(measure, CASES, cache=3), "cache"),
 ])
 def test_bad_input_names_the_argument(call, name):
@@ -250,3 +218,70 @@ def test_a_result_that_cannot_be_read_back_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"^function: got a result of type"):
         dn.sweep(lambda n: Path("x"), [{"n": 1}], cache=tmp_path, progress=False)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("disabled", "progress", "shown"), [(False, {}, True), (False, {"progress": False}, False), (True, {"progress": True}, False)])
+def test_progress_is_shown_or_hidden(tmp_path, capsys, bars, disabled, progress, shown):
+    """And counts what was there before."""
+    bars(sweeps, disabled)
+    for cases in (CASES[:1], CASES[:2]):
+        dn.sweep(measure, cases, cache=tmp_path, **progress)
+        assert (f"{len(cases)}/{len(cases)}" in capsys.readouterr().err) == shown
+
+
+# What starts processes takes seconds, and stands last.
+
+
+@pytest.fixture(scope="module")
+def spawned():
+    """A pool that imported this module before any test changed it."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("pool", ["here", "threads", "spawned"])
+def test_results_come_in_the_order_of_the_configurations(pool, request):
+    executor = {"here": lambda: None, "threads": lambda: ThreadPoolExecutor(2), "spawned": lambda: request.getfixturevalue("spawned")}[pool]()
+    results = dn.sweep(measure, CASES, executor=executor, progress=False)
+    assert [r["label"] for r in results] == [f"{c['n']}-{c['seed']}" for c in CASES]
+
+
+def test_workers_with_another_function_are_found_out(tmp_path, monkeypatch, spawned):
+    """They imported the module before it was changed here."""
+    dn.sweep(measure, CASES[:1], executor=spawned, cache=tmp_path, progress=False)
+    monkeypatch.setattr(sys.modules[__name__], "measure", changed(measure))
+    with pytest.raises(ValueError, match=r"^function: got measure, which is another one"):
+        dn.sweep(measure, CASES[:1], executor=spawned, cache=tmp_path, progress=False)
+
+
+def changed(function):
+    """The same name with other code."""
+    other = type(function)((lambda n, seed: n).__code__, function.__globals__, function.__name__)
+    other.__module__, other.__qualname__ = function.__module__, function.__qualname__
+    return other
+
+
+KILLED = """
+import sys, time, diffnotes as dn
+def slow(n):
+    open(sys.argv[2], "a").write(f"{n} ")
+    time.sleep(60 * (n == 3 and sys.argv[3] == "hang"))
+    return n
+results = dn.sweep(slow, [{"n": n} for n in range(5)], cache=sys.argv[1], progress=False)
+"""
+
+
+def test_a_killed_sweep_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    script, log = tmp_path / "killed.py", tmp_path / "log"
+    script.write_text(KILLED)
+    arguments = [str(script), str(tmp_path / "cache"), str(log)]
+    first = subprocess.Popen([sys.executable, *arguments, "hang"])
+    deadline = time.monotonic() + 120
+    while not (log.exists() and "3 " in log.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.kill()
+    first.wait()
+    monkeypatch.setattr(sys, "argv", [*arguments, "go"])
+    assert runpy.run_path(script, run_name="__main__")["results"] == [0, 1, 2, 3, 4]
+    assert log.read_text().split() == ["0", "1", "2", "3", "3", "4"]
+    assert not list(tmp_path.glob("cache/*.tmp"))

@@ -9,9 +9,9 @@ import diffnotes as dn
 SDE = dn.VE()
 
 
-def draw(R=1, side=8, seed=0, **kwargs):
+def draw(R=1, side=8, seed=0, sde=SDE, **kwargs):
     kwargs = dict(channels=(4, 8), frequencies=3, dtype=torch.float64) | kwargs
-    return dn.UNet.draw(side, SDE, [np.random.default_rng([seed, k]) for k in range(R)], **kwargs)
+    return dn.UNet.draw(side, sde, [np.random.default_rng([seed, k]) for k in range(R)], **kwargs)
 
 
 def disturbed(net, size=0.3, seed=5):
@@ -88,6 +88,35 @@ def test_the_network_is_what_its_description_says(patch):
     assert torch.allclose(net.score(x, t) * SDE.std(t)[:, None], with_modules(net, x, t), rtol=1e-9, atol=1e-12)
 
 
+def test_the_preconditioned_score_is_the_docstrings_formula():
+    """-x / (c + std^2) + sqrt(c) / (std sqrt(c + std^2)) F(x / sqrt(c + std^2), t), away from the start, where F is zero."""
+    net = disturbed(draw(side=12, channels=(8, 4, 12), data_std=0.7))
+    rng = np.random.default_rng(11)
+    x, t = 3 * dn.normal(rng, (3, 144)), 0.1 + 0.8 * dn.uniform(rng, (3,))
+    c, std = 0.49, SDE.std(t)[:, None]
+    network = with_modules(net, x / (c + std**2).sqrt(), t)
+    expected = -x / (c + std**2) + c**0.5 / (std * (c + std**2).sqrt()) * network
+    assert torch.allclose(net.score(x, t), expected, rtol=1e-9, atol=1e-12) and network.abs().max() > 0.1
+
+
+def test_what_is_not_given_is_the_chapters_network():
+    """Four scales of 32 to 256 channels on whole pixels, sixteen frequencies of standard deviation 30, float32, no preconditioning."""
+    given = dict(channels=(32, 64, 128, 256), patch=1)
+    net = dn.UNet.draw(8, SDE, [np.random.default_rng(0)])
+    said = dn.UNet.draw(8, SDE, [np.random.default_rng(0)], **given, data_std=None, frequencies=16, frequency_std=30.0, dtype=torch.float32)
+    assert torch.equal(net.theta, said.theta) and torch.equal(net.omega, said.omega) and net.data_std is None
+    again = dn.UNet(net.theta, net.omega, SDE, 8)
+    assert (again.channels, again.patch, again.data_std, net.channels, net.patch) == (*given.values(), None, *given.values())
+
+
+def test_the_limits_of_arguments_belong_to_them():
+    assert draw(frequency_std=0.0).omega.abs().max() == 0 and draw(frequency_std=1e6).omega.abs().max() > 1e5
+    net, x = disturbed(draw(side=4, channels=(4, 4, 4))), torch.ones(2, 16, dtype=torch.float64)  # from 4 pixels a side to 1
+    assert net.score(x, SDE.T).isfinite().all()
+    assert draw(side=4, patch=4, channels=(4,)).score(x, 0.5).shape == (2, 16)
+    assert draw(side=4, sde=dn.OU(), channels=(4,)).score(x, 0.5).shape == (2, 16)  # any scale, without preconditioning
+
+
 def test_initial_values():
     net = draw(20, side=16, channels=(4, 8), frequencies=40)
     sizes = [int(np.prod(shape)) for shape in net._shapes.values()]
@@ -127,23 +156,6 @@ def test_replicas_do_not_meet():
     assert torch.allclose(alone.loss[0], together.loss[0], rtol=1e-10)
 
 
-def test_training_leaves_the_gaussian_start_far_behind():
-    """Two images and their noise: the start, an isotropic Gaussian, does not know where they are, the network learns it."""
-    rng = np.random.default_rng(1)
-    two = 2 * dn.normal(rng, (2, 16))
-    start = draw(side=4, channels=(8, 8), data_std=2.0, dtype=torch.float32)
-    optimiser = dn.Adam(lambda epoch: 0.02 * (1 - epoch / 151))
-    last = list(dn.train(start, two.repeat(32, 1)[None].float(), [np.random.default_rng(2)], optimiser, epochs=150, decay=0.9,
-                         progress=False))[-1]
-    t, noise, x0 = (torch.arange(400, dtype=torch.float64) + 0.5) / 400, dn.normal(rng, (400, 16)), two[torch.arange(400) % 2]
-
-    def loss(score, dtype=torch.float32):
-        return dn.denoising_loss(score, SDE, x0[None].to(dtype), t[None].to(dtype), noise[None].to(dtype)).mean().item()
-
-    optimal = loss(dn.GaussianMixture.empirical(two).diffused(SDE).score, torch.float64)
-    assert optimal < loss(last.average.score) < loss(start.score) / 3
-
-
 def test_training_holds_data_to_their_shape():
     with pytest.raises(ValueError, match=r"^data: got shape \(1, 5, 63\)"):
         dn.train(draw(), torch.zeros(1, 5, 63), [np.random.default_rng(0)], dn.Adam(0.1), epochs=1)
@@ -156,8 +168,8 @@ def test_a_replica_that_diverges_leaves_the_others_alone():
     assert last.loss.isnan().tolist() == [True, False] and last.net.theta[1].isfinite().all()
 
 
-@pytest.mark.parametrize("kwargs", [{"channels": (6,)}, {"channels": ()}, {"channels": (4,) * 5}, {"patch": 3}, {"patch": 0}, {"side": 0},
-                                    {"data_std": 0.0}, {"frequencies": 0}, {"frequency_std": -1.0}])
+@pytest.mark.parametrize("kwargs", [{"channels": (6,)}, {"channels": (4, 6)}, {"channels": ()}, {"channels": (4,) * 5}, {"channels": (4, 4, 4), "side": 3}, {"patch": 3}, {"patch": 0}, {"side": 0},
+                                    {"data_std": 0.0}, {"frequencies": 0}, {"frequency_std": -1.0}, {"frequency_std": 1e6 + 0.5}, {"sde": dn.OU(), "data_std": 0.5}])
 def test_bad_networks(kwargs):
     with pytest.raises(ValueError, match=f"^{next(iter(kwargs))}: got"):
         draw(**kwargs)
@@ -191,6 +203,23 @@ def test_bad_parameters():
         net.with_theta(net.theta[:, 1:])
     with pytest.raises(ValueError, match=r"^sde: got str"):
         dn.UNet(net.theta, net.omega, "VE", 8, channels=(4, 8))
+
+
+def test_training_leaves_the_gaussian_start_far_behind():
+    """Two images and their noise: the start, an isotropic Gaussian, does not know where they are, the network learns it."""
+    rng = np.random.default_rng(1)
+    two = 2 * dn.normal(rng, (2, 16))
+    start = draw(side=4, channels=(8, 8), data_std=2.0, dtype=torch.float32)
+    optimiser = dn.Adam(lambda epoch: 0.02 * (1 - epoch / 151))
+    last = list(dn.train(start, two.repeat(32, 1)[None].float(), [np.random.default_rng(2)], optimiser, epochs=150, decay=0.9,
+                         progress=False))[-1]
+    t, noise, x0 = (torch.arange(400, dtype=torch.float64) + 0.5) / 400, dn.normal(rng, (400, 16)), two[torch.arange(400) % 2]
+
+    def loss(score, dtype=torch.float32):
+        return dn.denoising_loss(score, SDE, x0[None].to(dtype), t[None].to(dtype), noise[None].to(dtype)).mean().item()
+
+    optimal = loss(dn.GaussianMixture.empirical(two).diffused(SDE).score, torch.float64)
+    assert optimal < loss(last.average.score) < loss(start.score) / 3
 
 
 def test_jvp_gives_the_divergence():

@@ -29,8 +29,9 @@ MODULES = sorted(path.stem for path in (ROOT / "diffnotes").glob("*.py") if path
 TESTS = {"_checks": "test_checks"}  # where a module's test file is not named after it
 OPTIONS = ["-x", "-q", "-m", "not browser and not cuda", "-p", "no:cacheprovider", "-p", "no:unraisableexception",
            "-p", "no:warnings", "-p", "_hypothesis_pytestplugin", "--hypothesis-profile=first"]
-LOADED = ("torch", "torch.func", "torch.distributed.tensor", "pytest", "hypothesis", "scipy.stats", "scipy.integrate",
-          "matplotlib.pyplot", "tqdm.auto", "nbval.plugin", "IPython.display", "PIL.Image", "yaml")
+LOADED = ("torch", "torch.func", "torch.distributed.tensor", "torch.optim", "pytest", "hypothesis", "scipy.stats", "scipy.integrate",
+          "matplotlib.pyplot", "tqdm.auto", "nbval.plugin", "IPython.display", "PIL.Image", "yaml", "sklearn.cluster",
+          "sklearn.datasets")
 MEMORY = 8 * 2**30  # bytes of address space; a mutant may ask for any
 # Each operator and call becomes its opposite, each comparison its near and its far neighbour; numbers go one up and one down.
 OPERATORS = {ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "/"), ast.Div: ("/", "*"), ast.Pow: ("**", "*"),
@@ -180,12 +181,11 @@ def main(modules: list[str]) -> None:
         sources = {module: git("show", f"{commit}:diffnotes/{module}.py") for module in modules or MODULES}
         sound = {module: pool.submit(outcome, module, source, 600.0) for module, source in sources.items()}
         broken = {module: pool.submit(outcome, module, "raise ImportError", 600.0) for module in sources}
-        jobs = {}
-        for module, source in sources.items():
-            said, seconds = sound[module].result()
-            if (said, broken[module].result()[0]) != ("passed", "failed"):
+        for module in sources:  # all of them, before anything is tried
+            if (sound[module].result()[0], broken[module].result()[0]) != ("passed", "failed"):
                 raise SystemExit(f"{module}: its tests must pass as it is, and fail without it")
-            jobs[module] = [(mutant, pool.submit(outcome, module, mutant, 10 + 5 * seconds)) for mutant in mutants(source)]
+        jobs = {module: [(mutant, pool.submit(outcome, module, mutant, 10 + 5 * sound[module].result()[1]))
+                         for mutant in mutants(source)] for module, source in sources.items()}
         for module, tried in jobs.items():
             found = tally(sources[module], [(mutant, *job.result()) for mutant, job in tried])
             record(module, dict(date=datetime.date.today().isoformat(), commit=commit[:7], **found))
