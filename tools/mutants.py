@@ -29,9 +29,9 @@ MODULES = sorted(path.stem for path in (ROOT / "diffnotes").glob("*.py") if path
 TESTS = {"_checks": "test_checks"}  # where a module's test file is not named after it
 OPTIONS = ["-x", "-q", "-m", "not browser and not cuda", "-p", "no:cacheprovider", "-p", "no:unraisableexception",
            "-p", "no:warnings", "-p", "_hypothesis_pytestplugin", "--hypothesis-profile=first"]
-LOADED = ("torch", "torch.func", "torch.distributed.tensor", "torch.optim", "pytest", "hypothesis", "scipy.stats", "scipy.integrate",
-          "matplotlib.pyplot", "tqdm.auto", "nbval.plugin", "IPython.display", "PIL.Image", "yaml", "sklearn.cluster",
-          "sklearn.datasets")
+LOADED = ("torch", "torch.func", "torch.distributed.tensor", "torch.optim", "pytest", "hypothesis", "scipy.stats",
+          "scipy.integrate", "matplotlib.pyplot", "tqdm.auto", "nbval.plugin", "IPython.display", "PIL.Image", "yaml",
+          "sklearn.cluster", "sklearn.datasets")
 MEMORY = 8 * 2**30  # bytes of address space; a mutant may ask for any
 # Each operator and call becomes its opposite, each comparison its near and its far neighbour; numbers go one up and one down.
 OPERATORS = {ast.Add: ("+", "-"), ast.Sub: ("-", "+"), ast.Mult: ("*", "/"), ast.Div: ("/", "*"), ast.Pow: ("**", "*"),
