@@ -8,10 +8,73 @@ import pytest
 import torch
 
 import diffnotes as dn
+from diffnotes import likelihood
 
 F64 = torch.float64
 SDES = [dn.OU(T=3.0), dn.VP(), dn.VE()]
 SDE = SDES[0]
+
+
+MODES = [likelihood._reverse, likelihood._forward]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("shape", [(4, 1), (4, 3), (2, 5, 3)])
+def test_both_modes_give_the_divergence_at_any_batch(mode, shape):
+    """For s = sin(x_j) + x_j sum of x: div s = sum of cos x_j + (d + 1) sum of x."""
+    def score(x, t):
+        return torch.sin(x) + x * x.sum(-1, keepdim=True)
+
+    x, d = dn.normal(np.random.default_rng(0), shape), shape[-1]
+    value, total = mode(score, x, 0.5, torch.eye(d, dtype=F64).reshape(-1, *[1] * (len(shape) - 1), d).expand(-1, *shape))
+    torch.testing.assert_close(value, score(x, 0.5))
+    torch.testing.assert_close(total, x.cos().sum(-1) + (d + 1) * x.sum(-1))
+    for other in (torch.ones((), dtype=F64, requires_grad=True), torch.ones((), dtype=F64)):  # a result that knows nothing of x
+        assert not mode(lambda x, t, other=other: other * torch.ones(shape, dtype=F64), x, 0.5, x[None])[1].any()
+
+
+def agrees(score, x, t=0.5, factor=1.0):
+    """What is said of a derivative by reverse mode times a factor."""
+    def mode(score, x, t, directions):
+        value, total = likelihood._reverse(score, x, t, directions)
+        return value, factor * total
+
+    return likelihood._agrees(mode, score, SDE, x, torch.tensor(t, dtype=x.dtype))
+
+
+def test_a_derivative_is_right_to_a_twentieth_of_its_size_at_half_of_the_points():
+    """Which bug this catches: a tolerance in units of something else than the derivative, which takes a wrong one that is small."""
+    x = dn.normal(np.random.default_rng(0), (8, 3))
+    for slope in (1e-3, -1e-3, 1.0, 1e3, -1e3):
+        for factor, right in ((1.0, True), (1.04, True), (0.96, True), (1.07, False), (0.93, False), (0.0, False), (-1.0, False)):
+            assert agrees(lambda x, t, slope=slope: slope * x, x, factor=factor) is right
+    for n, right in ((3, False), (4, True), (8, True)):
+        def some(x, t, n=n):
+            return torch.cat([x[:n], x[n:].detach()])
+
+        assert agrees(some, x) is right
+    for t in (1e-4, 0.01, 3.0):  # what a score does within a standard deviation of the noise is seen
+        assert agrees(lambda x, t: torch.sin(x / SDE.std(t)), x, t)
+
+
+def test_directions_are_signs_of_both_kinds():
+    """Which bug this catches: v = (1, 1, ...), for which a wrong sign of one entry's derivative and another's cancel."""
+    seen = []
+
+    def mode(score, x, t, directions):
+        seen.append(directions)
+        return likelihood._reverse(score, x, t, directions)
+
+    assert likelihood._agrees(mode, lambda x, t: -x, SDE, torch.zeros(50, 4, dtype=F64), torch.tensor(0.5, dtype=F64))
+    assert seen[0].shape == (1, 50, 4) and seen[0].unique().tolist() == [-1.0, 1.0]
+
+
+@pytest.mark.parametrize("score, where", [
+    (lambda x, t: 1e5 + 1e-3 * x, 0.0), (lambda x, t: -1e5 - 1e-3 * x, 0.0), (lambda x, t: 1e4 - x, 1e4), (lambda x, t: -1e4 - x, -1e4)])
+def test_rounding_of_a_difference_quotient_refuses_no_score(score, where):
+    """In single precision, with a large value or at a point far away: the quotient is wrong, and the derivative is not."""
+    x = where + torch.from_numpy(np.random.default_rng(0).standard_normal((40, 2))).float()
+    assert agrees(score, x, 1e-3)
 
 
 def gaussian(d, std=0.5):
@@ -213,8 +276,9 @@ UP = SDE.geometric_times(0.3, 12)
 def test_expanded_points_are_welcome():
     x = torch.linspace(-1, 1, 5, dtype=F64)[:, None]
     once = dn.probability_flow_log_prob(P1.score, SDE, x, UP, lambda y: -(y**2).sum(-1))
-    both = dn.probability_flow_log_prob(P1.score, SDE, x.expand(2, 5, 1), UP, lambda y: -(y**2).sum(-1))
-    assert torch.allclose(both, once.expand(2, 5))
+    for way in ({}, dict(divergence=P1.divergence)):
+        both = dn.probability_flow_log_prob(P1.score, SDE, x.expand(2, 5, 1), UP, lambda y: -(y**2).sum(-1), **way)
+        torch.testing.assert_close(both, once.expand(2, 5))
 
 
 @pytest.mark.parametrize("d, probes", [(2, 1), (2, 3), (3, 1)])

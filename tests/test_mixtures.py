@@ -207,6 +207,7 @@ def test_covariances_are_symmetric_and_positive_up_to_rounding():
         assert torch.allclose(below.covariance(), scale * torch.diag(torch.tensor([1.0, 0.0], dtype=F64)), rtol=1e-12)
         with pytest.raises(ValueError, match=r"^covariances: got -.*; allowed: positive semi-definite matrices"):
             mixture(scale * torch.diag(torch.tensor([1.0, -2e-6], dtype=F64)))
+    assert not mixture(torch.zeros(2, 2, dtype=F64)).covariance().any()  # a point
     tiny = torch.diag(torch.tensor([1.0, 1e-15], dtype=F64))  # well above the rounding of 1: a variance, not a zero
     torch.testing.assert_close(mixture(tiny).covariance(), tiny, rtol=1e-6, atol=0)
 
