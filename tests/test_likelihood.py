@@ -43,10 +43,14 @@ def agrees(score, x, t=0.5, factor=1.0):
 
 
 def test_a_derivative_is_right_to_a_twentieth_of_its_size_at_half_of_the_points():
-    """Which bug this catches: a tolerance in units of something else than the derivative, which takes a wrong one that is small."""
-    x = dn.normal(np.random.default_rng(0), (8, 3))
+    """The size is that of the denoiser's derivative, J + 1 / std^2; a share of -1 is what a denoiser that is cut off leaves.
+
+    Which bug this catches: a tolerance in units of something else, which takes a wrong derivative that is small.
+    """
+    x, unit = dn.normal(np.random.default_rng(0), (8, 3)), 1 / float(SDE.std(0.5)) ** 2
     for slope in (1e-3, -1e-3, 1.0, 1e3, -1e3):
-        for factor, right in ((1.0, True), (1.04, True), (0.96, True), (1.07, False), (0.93, False), (0.0, False), (-1.0, False)):
+        for share, right in ((0.0, True), (0.04, True), (-0.04, True), (0.07, False), (-0.07, False), (-1.0, False), (-2.0, False)):
+            factor = 1 + share * (slope + unit) / slope
             assert agrees(lambda x, t, slope=slope: slope * x, x, factor=factor) is right
     for n, right in ((3, False), (4, True), (8, True)):
         def some(x, t, n=n):

@@ -49,6 +49,12 @@ def test_batch_shapes():
     assert p.score(x, 0.5).shape == (4, 3, 2) and p.log_prob(x, 0.5).shape == (4, 3) and p.divergence(x, 0.5).shape == (4, 3)
 
 
+def watch(monkeypatch, kind, seen):
+    """Note the numbers of points in the blocks that are made."""
+    made = kind.__init__
+    monkeypatch.setattr(kind, "__init__", lambda self, mixture, x, *rest: seen.append(len(x)) or made(self, mixture, x, *rest))
+
+
 @pytest.mark.parametrize("kind, size", [("full", 6), ("isotropic", 6), ("own", 6), ("data", 3), ("line", 3)])
 def test_blocks_change_nothing_and_hold_what_they_may(kind, size, monkeypatch):
     """A point takes an entry for each component, or for each component and axis; a block has at most so many, and one point at least.
@@ -61,8 +67,8 @@ def test_blocks_change_nothing_and_hold_what_they_may(kind, size, monkeypatch):
     x, seen = dn.normal(np.random.default_rng(0), (50, p.mixture.d)), []
     whole = [getattr(p, name)(x, 0.5) for name in ("log_prob", "score", "divergence")]
     used, other = (mixtures.Products, mixtures.Pulls) if kind == "data" else (mixtures.Pulls, mixtures.Products)
-    monkeypatch.setattr(mixtures, used.__name__, lambda mixture, x, *rest: seen.append(len(x)) or used(mixture, x, *rest))
-    monkeypatch.setattr(mixtures, other.__name__, None)
+    watch(monkeypatch, used, seen)
+    monkeypatch.setattr(other, "__init__", None)
     for entries, rows in ((1, 1), (7 * size + size - 1, 7), (50 * size, 50)):
         monkeypatch.setattr(mixtures, "_CHUNK_PRODUCTS" if kind == "data" else "_CHUNK", entries)
         for name, expected in zip(("log_prob", "score", "divergence"), whole, strict=True):
@@ -76,8 +82,7 @@ def test_a_block_fits_a_cache_and_a_gpu_gets_more(kind, monkeypatch):
     """Which bug this catches: blocks of a few numbers, or of gigabytes."""
     means, name, seen = torch.zeros(500, 2, dtype=F64), "Products" if kind == "data" else "Pulls", []
     p = dn.GaussianMixture.isotropic(torch.full((500,), 1 / 500, dtype=F64), means, 1.0 if kind == "data" else torch.ones(500, dtype=F64))
-    used = getattr(mixtures, name)
-    monkeypatch.setattr(mixtures, name, lambda mixture, x, *rest: seen.append(len(x)) or used(mixture, x, *rest))
+    watch(monkeypatch, getattr(mixtures, name), seen)
     p.log_prob(torch.zeros(3000, 2, dtype=F64))
     assert 0.2e6 < max(seen) * 500 * (1 if kind == "data" else 2) * 8 < 10e6  # bytes
     assert 50e6 < mixtures._CHUNK_CUDA * 8 < 500e6
