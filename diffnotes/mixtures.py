@@ -141,11 +141,12 @@ class GaussianMixture:
         dense = (std > 0) | (self.variances.min() > 0)
         check.holds("t", dense, "t > 0: a component without variance has no density at t = 0", std)
         x_, scale, std = x.reshape(-1, self.d).double(), scale.double(), std.double()
-        products = Products.fits(self, x_, scale, std)
+        frame = Products.frame(self) if self.basis is None and len(self.variances) == 1 and self.d > 1 else None
+        products = frame is not None and Products.fits(self, frame, x_, scale, std)
         size = len(self.means) if products else self.means.numel()
         rows = max(1, (_CHUNK_CUDA if x.is_cuda else _CHUNK_PRODUCTS if products else _CHUNK) // size)
         pieces = zip(*(a.split(rows) for a in (x_, scale, std)), strict=True)
-        parts = [what((Products if products else Pulls)(self, *piece)) for piece in pieces]
+        parts = [what(Products(self, *piece, frame=frame) if products else Pulls(self, *piece)) for piece in pieces]
         if isinstance(parts[0], Tensor):
             return _joined(parts, x)
         return tuple(_joined(one, x) for one in zip(*parts, strict=True))

@@ -58,19 +58,23 @@ class Products:
     """
 
     @staticmethod
-    def fits(mixture, x: Tensor, scale: Tensor, std: Tensor) -> bool:
+    def frame(mixture) -> tuple[Tensor, Tensor, Tensor]:
+        """The mean of the means, which is taken off so that less cancels, the means less it, and their squared norms."""
+        centre = mixture.means.double().mean(0)
+        means = mixture.means.double() - centre
+        return centre, means, means.square().sum(1)
+
+    @staticmethod
+    def fits(mixture, frame, x: Tensor, scale: Tensor, std: Tensor) -> bool:
         """Whether exponents are right to 1e-7."""
-        if mixture.basis is not None or len(mixture.variances) > 1 or mixture.d == 1:
-            return False
-        means = mixture.means.double()
-        size = (x - scale[:, None] * means.mean(0)).square().sum(1) + scale**2 * (means - means.mean(0)).square().sum(1).amax()
+        centre, _, norm = frame
+        size = (x - scale[:, None] * centre).square().sum(1) + scale**2 * norm.amax()
         lost = torch.finfo(torch.float64).eps * size / (scale**2 * mixture.variances[0, 0].double() + std**2)
         return check.readable(lost <= 1e-7) is not False
 
-    def __init__(self, mixture, x: Tensor, scale: Tensor, std: Tensor):
-        centre = mixture.means.double().mean(0)  # taken off, so that less cancels
-        self.means, self.x, self.scale = mixture.means.double() - centre, x - scale[:, None] * centre, scale
-        self.size = self.means.square().sum(1)
+    def __init__(self, mixture, x: Tensor, scale: Tensor, std: Tensor, frame):
+        centre, self.means, self.size = frame
+        self.x, self.scale = x - scale[:, None] * centre, scale
         self.variance = scale**2 * mixture.variances[0, 0].double() + std**2
         near = (self.x * (scale / self.variance)[:, None]) @ self.means.mT
         exponent = near.sub_((scale**2 / (2 * self.variance))[:, None] * self.size)  # less |x|^2 / (2 variance), which all have
