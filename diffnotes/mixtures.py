@@ -146,7 +146,7 @@ class GaussianMixture:
         size = len(self.means) if products else self.means.numel()
         rows = max(1, (_CHUNK_CUDA if x.is_cuda else _CHUNK_PRODUCTS if products else _CHUNK) // size)
         pieces = zip(*(a.split(rows) for a in (x_, scale, std)), strict=True)
-        parts = [what(Products(self, *piece, frame=frame) if products else Pulls(self, *piece)) for piece in pieces]
+        parts = [what(Products(self, at, r, s, frame) if products else Pulls(self, at, r, s)) for at, r, s in pieces]
         if isinstance(parts[0], Tensor):
             return _joined(parts, x)
         return tuple(_joined(one, x) for one in zip(*parts, strict=True))

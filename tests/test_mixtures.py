@@ -52,7 +52,7 @@ def test_batch_shapes():
 def watch(monkeypatch, kind, seen):
     """Note the numbers of points in the blocks that are made."""
     made = kind.__init__
-    monkeypatch.setattr(kind, "__init__", lambda self, mixture, x, *rest, **frame: seen.append(len(x)) or made(self, mixture, x, *rest, **frame))
+    monkeypatch.setattr(kind, "__init__", lambda self, mixture, x, *rest: seen.append(len(x)) or made(self, mixture, x, *rest))
 
 
 @pytest.mark.parametrize("kind, size", [("full", 6), ("isotropic", 6), ("own", 6), ("data", 3), ("line", 3)])
