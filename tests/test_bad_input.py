@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import diffnotes as dn
-from diffnotes import bounds
+from diffnotes.theory import bounds
 
 F64 = torch.float64
 SDE = dn.OU(T=2.0)
@@ -83,6 +83,7 @@ def calls(device="cpu"):
         "RandomFeatures.score": (phi.score, dict(theta=comparison)),
         "cosine_embedding": (dn.cosine_embedding, dict(t=tau, T=2.0, size=3)),
         "time_nodes": (dn.time_nodes, dict(t_min=0.1, T=2.0, n=4)),
+        "weight_at": (dn.weight_at, dict(weighting=SDE.std, t=tau)),
         "line_grid": (dn.line_grid, dict(p=p, weighting=SDE.std, t_min=0.1, n_t=4, n_x=8, deviations=7.0)),
         "sampled_nodes": (dn.sampled_nodes, dict(p=plane, weighting=SDE.std, t_min=0.1, n=5, generator=rng())),
         "Grid": (dn.Grid, dict(x=grid.x, t=grid.t, volume=grid.volume)), "Grid.weighted": (grid.weighted, dict(p=p)),

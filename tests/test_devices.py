@@ -8,7 +8,7 @@ import torch
 from test_bad_input import calls, parts
 
 import diffnotes as dn
-from diffnotes import bounds
+from diffnotes.theory import bounds
 
 CUDA = pytest.param("cuda", marks=[pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")])
 

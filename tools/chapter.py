@@ -1,6 +1,6 @@
 """Start a chapter: ``python -m tools.chapter 61_name "Title"`` writes ``book/61_name.ipynb`` with the parts that all have.
 
-It runs as it is.  What is left to do is printed: the page in ``_toc.yml``, the item in ``diffnotes/claims.toml``, and the text.
+It runs as it is.  What is left to do is printed: the page in ``_toc.yml``, the item in ``claims.toml``, and the text.
 """
 
 import json
@@ -62,7 +62,7 @@ NEXT = """**Next:** [the claim ledger](03_claim_ledger.md). References are in th
 LEFT = """written: {path}
 1. put "- file: book/{name}" where it belongs in _toc.yml
    and let the "Next:" line of the chapter before lead to it, its own to the one after it (or to the ledger)
-2. register its item in diffnotes/claims.toml, like those there, with chapter = "{name}" (and why = "one sentence"
+2. register its item in diffnotes/page/claims.toml, like those there, with chapter = "{name}" (and why = "one sentence"
    if it does not reproduce, is vacuous or not testable), and compute its verdict in a cell after "## Verdict":
        dn.claim("O4", "holds in experiment" if ... else "does not reproduce", evidence="experiment",
                 seeds=len(seeds), value=f"...")

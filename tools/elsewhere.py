@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 
 import diffnotes
-from diffnotes.claims import stored
+from diffnotes.page.claims import stored
 from tools.build import ROOT
 from tools.checkout import clone
 from tools.setting import ci

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from diffnotes import files
+from diffnotes.base import files
 
 
 def write(path: Path, text: str) -> Path:

@@ -25,7 +25,7 @@ from xml.etree import ElementTree
 
 import torch
 
-from diffnotes.claims import stored
+from diffnotes.page.claims import stored
 from tools.build import ROOT
 from tools.gpu_run import STOPPED, Run, opened, process
 from tools.gpu_summary import put
@@ -36,7 +36,7 @@ def tests(run: Run) -> None:
     """The tests that are marked as needing CUDA, in the files that have some."""
     if not run.open("tests"):
         return
-    files = [path for path in (ROOT / "tests").glob("test_*.py") if "pytest.mark.cuda" in path.read_text(encoding="utf-8")]
+    files = [path for path in (ROOT / "tests").rglob("test_*.py") if "pytest.mark.cuda" in path.read_text(encoding="utf-8")]
     with tempfile.TemporaryDirectory() as place:
         report = Path(place) / "report.xml"
         options = ["-m", "cuda", "-q", "--tb=line", "--noconftest", "-p", "no:cacheprovider", f"--junitxml={report}"]

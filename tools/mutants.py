@@ -25,8 +25,7 @@ from tools.checkout import NEEDED
 from tools.checkout import commit as commit_here
 from tools.files import change
 
-MODULES = sorted(path.stem for path in (ROOT / "diffnotes").glob("*.py") if path.stem != "__init__")
-TESTS = {"_checks": "test_checks"}  # where a module's test file is not named after it
+FILES = {path.stem: path.relative_to(ROOT) for path in sorted((ROOT / "diffnotes").rglob("*.py")) if path.stem != "__init__"}
 OPTIONS = ["-x", "-q", "-m", "not browser and not cuda", "-p", "no:cacheprovider", "-p", "no:unraisableexception",
            "-p", "no:warnings", "-p", "_hypothesis_pytestplugin", "--hypothesis-profile=first"]
 LOADED = ("torch", "torch.func", "torch.distributed.tensor", "torch.optim", "pytest", "hypothesis", "scipy.stats",
@@ -132,7 +131,7 @@ def outcome(module: str, source: str, limit: float) -> tuple[str, float]:
 
     They run in a fork of this process, which has imported the large packages, but not this one.
     """
-    path, begin = Path("diffnotes") / f"{module}.py", time.perf_counter()
+    path, begin = FILES[module], time.perf_counter()
     original = path.read_text(encoding="utf-8")
     path.write_text(source, encoding="utf-8")
     child = os.fork()
@@ -143,7 +142,7 @@ def outcome(module: str, source: str, limit: float) -> tuple[str, float]:
             del sys.modules[name]  # the copy's come in their place
         for stream in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
-        os._exit(import_module("pytest").main([*OPTIONS, f"tests/{TESTS.get(module, f'test_{module}')}.py"]))
+        os._exit(import_module("pytest").main([*OPTIONS, str(tests_of(path))]))
     status = None
     while status is None and time.perf_counter() < begin + limit:
         time.sleep(0.01)
@@ -161,6 +160,11 @@ def outcome(module: str, source: str, limit: float) -> tuple[str, float]:
     return "late" if code is None else "failed" if code else "passed", time.perf_counter() - begin
 
 
+def tests_of(module: Path) -> Path:
+    """A module's own tests, which lie in the room of the same name."""
+    return Path("tests", *module.parts[1:-1], f"test_{module.name}")
+
+
 def changed(before: str, after: str) -> list[str]:
     """The first line that differs, in both."""
     pairs = zip(before.splitlines(), after.splitlines(), strict=False)
@@ -168,8 +172,8 @@ def changed(before: str, after: str) -> list[str]:
 
 
 def main(modules: list[str]) -> None:
-    for unknown in set(modules) - set(MODULES):
-        raise SystemExit(f"module: got {unknown!r}; allowed: {', '.join(MODULES)}")
+    for unknown in set(modules) - set(FILES):
+        raise SystemExit(f"module: got {unknown!r}; allowed: {', '.join(FILES)}")
     if commit_here() == "unknown":
         raise SystemExit(NEEDED)
     os.environ.update(OMP_NUM_THREADS="1", MPLBACKEND="agg", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
@@ -178,7 +182,7 @@ def main(modules: list[str]) -> None:
     gc.freeze()  # what is loaded is not searched for rubbish in every fork
     commit, cores, context = git("rev-parse", "HEAD").strip(), len(os.sched_getaffinity(0)), multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(cores, context, start, (folder, commit)) as pool:
-        sources = {module: git("show", f"{commit}:diffnotes/{module}.py") for module in modules or MODULES}
+        sources = {module: git("show", f"{commit}:{FILES[module].as_posix()}") for module in modules or FILES}
         sound = {module: pool.submit(outcome, module, source, 600.0) for module, source in sources.items()}
         broken = {module: pool.submit(outcome, module, "raise ImportError", 600.0) for module in sources}
         for module in sources:  # all of them, before anything is tried

@@ -47,7 +47,7 @@ def keep(preset: str, name: str, found: dict, record: dict) -> None:
 def main(preset: str, notebooks: list[Path]) -> None:
     if preset not in ("paper", "gpu"):
         raise SystemExit(f"preset: got {preset!r}; allowed: paper, gpu")
-    recorded = {path.stem for path in (ROOT / "diffnotes" / "records").glob("*.json")} if preset == "paper" else set()
+    recorded = {path.stem for path in (ROOT / "diffnotes" / "page" / "records").glob("*.json")} if preset == "paper" else set()
     made_from = commit()
     for notebook in notebooks or [path for path in sorted((ROOT / "book").glob("*.ipynb")) if path.stem not in recorded]:
         if not knows(notebook, preset):

@@ -2,7 +2,7 @@
 
 Each notebook is executed three times, elsewhere and without changing it: in the ``paper`` preset, in the ``ci`` preset with
 trainings in double precision, and in the ``ci`` preset with other seeds.  What its ``dn.beside`` call shows in the first, and
-the verdicts of all, go to ``diffnotes/records/NAME.json`` with the provenance.
+the verdicts of all, go to ``diffnotes/page/records/NAME.json`` with the provenance.
 """
 
 import datetime
@@ -19,7 +19,7 @@ import nbformat
 import numpy
 import torch
 
-from diffnotes import claims, records
+from diffnotes.page import claims, records
 from tools.build import ROOT
 from tools.checkout import commit
 from tools.files import write
@@ -57,7 +57,7 @@ def record(notebook: Path) -> Path:
         "values": shown[0]["values"],
         "verdicts": verdicts,
     }
-    target = ROOT / "diffnotes" / "records" / f"{notebook.stem}.json"
+    target = ROOT / "diffnotes" / "page" / "records" / f"{notebook.stem}.json"
     return write(target, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -6,6 +6,7 @@ Docstrings are plain text with the Sphinx roles ``:math:`` and ``.. math::``; he
 import inspect
 import re
 from importlib import import_module
+from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -13,10 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import diffnotes
 
-MODULES = (
-    "sde", "mixtures", "posterior", "quadrature", "features", "flow", "noise_average", "scores", "fokker_planck", "samplers",
-    "likelihood", "density", "bounds", "certificates", "nets", "unet", "training", "losses", "data", "clusters", "sweeps",
-    "fingerprints", "files", "intervals", "rng", "chapter", "claims", "records", "plots")
+ROOMS = ("base", "processes", "theory", "generation", "networks", "page")
 TOKEN = re.compile(r"``(.+?)``|:math:`(.+?)`", re.S)
 HEADING = re.compile(r"^(Args|Attributes|Returns|Raises|Source):\s*(.*)$")
 
@@ -82,8 +80,9 @@ class ApiReference(SphinxDirective):
 
     def run(self):
         section_nodes = []
-        for module_name in MODULES:
-            module = import_module(f"diffnotes.{module_name}")
+        files = [path for room in ROOMS for path in sorted(Path(diffnotes.__file__).parent.glob(f"{room}/[a-z]*.py"))]
+        for room, module_name in [(path.parent.name, path.stem) for path in files]:
+            module = import_module(f"diffnotes.{room}.{module_name}")
             self.env.note_dependency(module.__file__)
             public = [name for name in dir(module) if is_public(module, name)]
             lines = [*prose(module.__doc__), ""]

@@ -12,7 +12,7 @@ from docutils.statemachine import StringList
 from PIL import Image
 from sphinx.util.docutils import SphinxDirective
 
-from diffnotes import claims
+from diffnotes.page import claims
 
 SLIDER = re.compile(r'<figure class="slider".*?src="data:image/png;base64,([^"]+)" alt="([^"]*)"'
                     r'.*?<figcaption>(.*?)</figcaption>', re.S)
@@ -59,7 +59,7 @@ class RunTimes(FromChapters):
         for notebook, title, _ in chapters(book):
             here = {claim.id: claim.verdict for claim in claims.stored(notebook)}
             runs = [larger(preset, runs[notebook.stem], here) for preset, runs in presets.items() if notebook.stem in runs]
-            record = book.parent / "diffnotes" / "records" / f"{notebook.stem}.json"
+            record = book.parent / "diffnotes" / "page" / "records" / f"{notebook.stem}.json"
             if record.exists():
                 run = json.loads(record.read_text(encoding="utf-8"))
                 runs.append(larger("paper", run | {"verdicts": run["verdicts"]["paper preset"]}, here))

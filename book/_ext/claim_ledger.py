@@ -6,7 +6,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from diffnotes import claims
+from diffnotes.page import claims
 
 
 class ClaimLedger(SphinxDirective):

@@ -1,0 +1,45 @@
+"""Random numbers with an explicit generator.
+
+A ``numpy.random.Generator`` gives the same stream on every CPU and is what the stored figures
+use; ``torch.randn`` does not (its vectorised paths differ between instruction sets).  A
+``torch.Generator`` draws on its own device.  Either way the numbers are drawn in float64 and
+then cast, so that float32 and float64 runs see the same noise.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import checks as check
+
+
+def normal(generator, shape: tuple, *, dtype=torch.float64, device=None) -> Tensor:
+    """Standard normal numbers of the given shape."""
+    return _draw("standard_normal", torch.randn, generator, shape, dtype, device)
+
+
+def uniform(generator, shape: tuple, *, dtype=torch.float64, device=None) -> Tensor:
+    """Uniform numbers on [0, 1) of the given shape."""
+    u = _draw("random", torch.rand, generator, shape, dtype, device)
+    return u.clamp(max=1 - torch.finfo(u.dtype).eps / 2)  # float32 would round the largest of them to one
+
+
+def permutation(generator, n: int, *, device=None) -> Tensor:
+    """A random order of 0, ..., n - 1, int64 [n]."""
+    check.generator("generator", generator)
+    n = check.integer("n", n)
+    if isinstance(generator, np.random.Generator):
+        order = torch.from_numpy(generator.permutation(n))
+    else:
+        order = torch.randperm(n, generator=generator, device=generator.device)
+    return order.to(device=order.device if device is None else device)
+
+
+def _draw(numpy_name, torch_function, generator, shape, dtype, device) -> Tensor:
+    check.generator("generator", generator)
+    shape = tuple(check.integer("shape", size, 0) for size in check.sequence("shape", shape))
+    if isinstance(generator, np.random.Generator):
+        noise = torch.from_numpy(np.asarray(getattr(generator, numpy_name)(shape)))
+    else:
+        noise = torch_function(shape, generator=generator, dtype=torch.float64, device=generator.device)
+    return noise.to(dtype=dtype, device=noise.device if device is None else device)

@@ -1,0 +1,31 @@
+"""The denoising loss of a score, and of the best Gaussian one."""
+
+import torch
+from torch import Tensor
+
+from ..base import checks as check
+from ..processes import LinearSDE
+
+
+def denoising_loss(score, sde: LinearSDE, x0: Tensor, t, noise: Tensor) -> Tensor:
+    """|std s(x(t), t) + z|^2, the loss (5) weighted with std^2, for each x0 [*b, d] with its t [*b] and noise z [*b, d]: [*b]."""
+    check.instance("sde", sde, LinearSDE)
+    t = check.times("t", t, 0.0, sde.T, like=check.tensor("x0", x0, (..., "d")))
+    x = sde.perturb(x0, t, noise)
+    value = check.tensor("score(x, t)", check.function("score", score)(x, t), tuple(x.shape), like=x)
+    return (sde.std(t)[..., None] * value + noise).square().sum(-1)
+
+
+def gaussian_denoising_loss(sde: LinearSDE, x0: Tensor, t: Tensor) -> Tensor:
+    r"""Mean denoising loss at times t [k] of the best affine score for data x0 [n, d]: [k].
+
+    It is the score of the Gaussian with the data's mean and covariance, and its loss is the sum of
+    :math:`r^2 \lambda / (r^2 \lambda + \mathrm{std}^2)` over the covariance's eigenvalues :math:`\lambda`.
+    """
+    check.instance("sde", sde, LinearSDE)
+    x0 = check.tensor("x0", x0, ("n", "d"))
+    t = check.times("t", check.tensor("t", t, ("k",), like=x0), 0.0, sde.T)
+    check.holds("t", t > 0, f"SDE times in (0, {sde.T:g}]", t)
+    centred = x0 - x0.mean(0)
+    signal = sde.scale(t)[:, None] ** 2 * torch.linalg.eigvalsh(centred.mT @ centred / len(x0)).clamp(min=0)
+    return (signal / (signal + sde.std(t)[:, None] ** 2)).sum(1)

@@ -1,0 +1,12 @@
+"""Networks with all layers trained, as batches of replicas, and the images that they learn."""
+
+from .clusters import Clusters, kmeans, principal_components
+from .data import Digits, Scaling, dequantise, mnist
+from .nets import Replicas, SwishNet
+from .training import SGD, Adam, Checkpoint, Grouped, Network, train
+from .unet import UNet
+
+__all__ = [
+    "SGD", "Adam", "Checkpoint", "Clusters", "Digits", "Grouped", "Network", "Replicas", "Scaling", "SwishNet", "UNet",
+    "dequantise", "kmeans", "mnist", "principal_components", "train",
+]

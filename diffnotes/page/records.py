@@ -1,0 +1,69 @@
+"""Long runs made once, kept with their provenance, and shown beside what a page has just computed.
+
+A chapter calls ``beside`` with its main numbers.  ``python -m tools.record book/NAME.ipynb`` executes it in the authors' full
+setting, in double precision and with other seeds, and writes the numbers and verdicts to ``records/NAME.json`` in this folder.
+"""
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+
+from ..base import checks as check
+
+MIME = "application/vnd.diffnotes.record+json"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Numbers of this run, by name, with the record where there is one."""
+
+    values: dict[str, str]
+    record: dict | None
+
+    def __str__(self):
+        width, column = max(map(len, self.values)), max(22, *map(len, self.values.values()))
+        kept = self.record["values"] if self.record else {}
+        lines = [f"{'':{width}}  {'this run':{column}}" + ("  paper preset" if kept else "")]
+        lines += [f"{name:{width}}  {value:{column}}  {kept.get(name, '')}" for name, value in self.values.items()]
+        if self.record:
+            lines += ["", *provenance(self.record)]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/plain": str(self), MIME: {"values": self.values}}
+
+
+def provenance(record: dict) -> list[str]:
+    """Where a record comes from, in words, and whether its verdicts are those of the ``ci`` preset."""
+    lines = [f"recorded {record['date']} in {record['minutes']} min: {record['command']}",
+             f"  {record['seeds']} seeds; {record['versions']}; {record['machine']}"]
+    if "commit" in record:  # records made before 26 November 2026 have none
+        lines.append(f"  commit {record['commit']}")
+    for variant, verdicts in record["verdicts"].items():
+        if variant != "ci":
+            here = record["verdicts"]["ci"]
+            other = [f"{id} {verdicts.get(id)}" for id in here if verdicts.get(id) != here[id]]
+            lines.append(f"  verdicts, {variant}: {'; '.join(other) if other else 'the same as in ci'}")
+    return lines
+
+
+def beside(chapter: str, values: dict[str, str]) -> None:
+    """Show ``values`` (name to rounded text) beside those recorded for a chapter, with the record's provenance.
+
+    Without a record of that name only this run's are shown.
+    """
+    if not values or not all(isinstance(text, str) for pair in values.items() for text in pair):
+        check.fail("values", repr(values), "at least one name with a text")
+    result = Beside(dict(values), load(chapter))
+    try:
+        from IPython.display import display
+    except ImportError:  # a plain Python session
+        print(result)
+    else:
+        display(result)
+
+
+def load(chapter: str) -> dict | None:
+    """The record of a chapter, or None."""
+    path = resources.files(__package__).joinpath("records", f"{chapter}.json")
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

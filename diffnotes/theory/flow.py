@@ -1,0 +1,151 @@
+r"""Exact gradient flow of the random-feature score network, at every training time at once.
+
+The explicit score-matching loss (7) of :math:`s = \Theta\varphi` is quadratic (the paper's Lemma 3):
+
+.. math:: \tilde L(\Theta) = \mathrm{tr}(\Theta B \Theta^\top) - 2\,\mathrm{tr}(\Theta C^\top) + S,
+
+with B = E phi phi^T [m, m], C = E grad log p_t phi^T [d, m], S = E ||grad log p_t||^2, where E is
+E_t lambda(t) E_{x ~ p_t}.  Gradient flow :math:`d\Theta/d\tau = -2(\Theta B - C)`, the paper's (10), is linear:
+in the eigenbasis of B coordinate k decays by exp(-2 b_k tau) and gains C_k (1 - exp(-2 b_k tau)) / b_k.
+There is no learning rate, no step size and no mini-batch noise.  With the marginals of a data set
+(``GaussianMixture.empirical``) in place of p_t the same formulas give the empirical flow (9), the
+denoising loss with its noise average done exactly.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..base import checks as check
+from ..processes import Nodes
+from .features import RandomFeatures
+
+# Entries of the largest temporary, nodes x features: more leave the cache of a CPU, fewer leave a GPU idle.
+_ENTRIES, _ENTRIES_CUDA = 2**19, 2**24
+
+
+def _rounding(B: Tensor, least: float) -> float:
+    """A relative tolerance: ``least``, or in float32 its rounding."""
+    return max(least, torch.finfo(B.dtype).eps)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The quadratic loss: B [m, m] positive semi-definite, C [d, m], S a scalar tensor."""
+
+    B: Tensor
+    C: Tensor
+    S: Tensor
+
+    def __post_init__(self):
+        check.tensor("B", self.B, ("m", "m"))
+        check.tensor("B", self.B, (len(self.B), len(self.B)))
+        check.tensor("C", self.C, ("d", len(self.B)), like=self.B)
+        check.tensor("S", self.S, (), like=self.B)
+        scale = self.B.diagonal().abs().amax()
+        check.holds("B", (self.B - self.B.mT).abs() <= _rounding(self.B, 1e-9) * scale, "a symmetric matrix")
+        check.holds("B", self.B.diagonal() >= 0, "a positive semi-definite matrix", self.B.diagonal())
+
+    def loss(self, theta: Tensor) -> Tensor:
+        """L~(Theta) for theta [*b, d, m]: [*b].  Source: Lemma 3."""
+        theta = check.tensor("theta", theta, (..., *self.C.shape), like=self.B)
+        return ((theta @ self.B - 2 * self.C) * theta).sum((-1, -2)) + self.S
+
+    def gradient(self, theta: Tensor) -> Tensor:
+        """2 (Theta B - C) for theta [*b, d, m]: [*b, d, m].  The Hessian is 2 B for each of the d rows."""
+        theta = check.tensor("theta", theta, (..., *self.C.shape), like=self.B)
+        return 2 * (theta @ self.B - self.C)
+
+
+def statistics(features: RandomFeatures, nodes: Nodes) -> Statistics:
+    """B, C and S of ``features`` on ``nodes``: those of p_t for the population, of an empirical mixture for a data set.
+
+    ``features`` may be any function (x [N, d], t [N]) -> [N, m] with the attributes ``width``, m, and ``d``.
+    """
+    if not (callable(features) and hasattr(features, "width") and hasattr(features, "d")):
+        check.fail("features", type(features).__name__, "RandomFeatures, or a function of x and t with a width and a d")
+    check.instance("nodes", nodes, Nodes)
+    m, d = features.width, features.d
+    kind = dict(dtype=nodes.x.dtype, device=nodes.x.device)
+    B, C = torch.zeros(m, m, **kind), torch.zeros(d, m, **kind)
+    check.holds("nodes.weight", nodes.weight >= 0, "weights >= 0", nodes.weight)
+    rows, root = max(1, (_ENTRIES_CUDA if nodes.x.is_cuda else _ENTRIES) // m), nodes.weight.sqrt()
+    for x, t, w, y in zip(*(a.split(rows) for a in (nodes.x, nodes.t, root, nodes.score)), strict=True):
+        phi = features(x, t) * w[:, None]
+        B.addmm_(phi.mT, phi)
+        C.addmm_((y * w[:, None]).mT, phi)
+    S = (nodes.weight[:, None] * nodes.score**2).sum()
+    return Statistics((B + B.mT) / 2, C, S)
+
+
+class GradientFlow:
+    """The gradient flow on a quadratic loss from theta0 [d, m] (zero if not given).
+
+    ``eigenvalues`` are those of B, [m], in increasing order, clamped at zero; the columns of ``basis`` [m, m] its eigenvectors.
+    """
+
+    statistics: Statistics
+    theta0: Tensor
+    eigenvalues: Tensor
+    basis: Tensor
+
+    def __init__(self, statistics: Statistics, theta0: Tensor | None = None):
+        self.statistics = check.instance("statistics", statistics, Statistics)
+        if theta0 is None:
+            theta0 = torch.zeros_like(statistics.C)
+        self.theta0 = check.tensor("theta0", theta0, tuple(statistics.C.shape), like=statistics.B)
+        b, self.basis = torch.linalg.eigh(statistics.B)
+        check.holds("B", b >= -10 * _rounding(b, 1e-10) * b[-1].abs(), "a positive semi-definite matrix", b)
+        self.eigenvalues = b.clamp(min=0)
+        self._start, self._pull = self.theta0 @ self.basis, statistics.C @ self.basis
+
+    def theta(self, tau) -> Tensor:
+        """Theta(tau) for tau [*b] or a number, tau >= 0: [*b, d, m]."""
+        return self._coordinates(tau) @ self.basis.mT
+
+    def loss(self, tau) -> Tensor:
+        """L~(Theta(tau)), shape of tau, in O(d m) for each tau."""
+        a = self._coordinates(tau)
+        return ((self.eigenvalues * a - 2 * self._pull) * a).sum((-1, -2)) + self.statistics.S
+
+    def norm(self, tau) -> Tensor:
+        """||Theta(tau)||_F, the RKHS norm of the score network, shape of tau."""
+        return torch.linalg.matrix_norm(self._coordinates(tau))
+
+    def minimiser(self) -> Tensor:
+        """Theta* = the minimiser of L~ nearest to theta0, [d, m]: the limit tau -> infinity.
+
+        Directions with b_k <= 1e-12 max(b) (in float32 1e-7 max(b), its rounding) are left where they started.
+        """
+        return self._minimum() @ self.basis.mT
+
+    def minimum(self) -> Tensor:
+        """L* = min L~, a scalar tensor."""
+        a = self._minimum()
+        return ((self.eigenvalues * a - 2 * self._pull) * a).sum() + self.statistics.S
+
+    def _coordinates(self, tau) -> Tensor:
+        tau = check.training_times("tau", tau, like=self.eigenvalues)[..., None, None]
+        z = 2 * self.eigenvalues * tau
+        gain = torch.where(z == 0, torch.ones_like(z), -torch.expm1(-z) / torch.where(z == 0, torch.ones_like(z), z))
+        return torch.exp(-z) * self._start + 2 * tau * gain * self._pull
+
+    def _minimum(self) -> Tensor:
+        b = self.eigenvalues
+        learned = b > _rounding(b, 1e-12) * b[-1]
+        return torch.where(learned, self._pull / torch.where(learned, b, torch.ones_like(b)), self._start)
+
+
+def gradient_descent(statistics: Statistics, theta0: Tensor, step: float, n_steps: int) -> Tensor:
+    """n_steps of Theta <- Theta - step * grad L~, the explicit Euler scheme for the flow: [d, m] at tau = step * n_steps.
+
+    Stable for step < 1 / max eigenvalue of B.  Here to be compared with; the flow needs no steps.
+    """
+    check.instance("statistics", statistics, Statistics)
+    step = check.number("step", step, 0.0, open_low=True)
+    theta = check.tensor("theta0", theta0, tuple(statistics.C.shape), like=statistics.B)
+    shrink, push = 2 * step * statistics.B, 2 * step * statistics.C
+    for _ in range(check.integer("n_steps", n_steps, 0)):
+        theta = theta - theta @ shrink + push
+    return theta

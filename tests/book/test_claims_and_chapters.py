@@ -1,0 +1,197 @@
+"""The ledger, the table of contents and the notation, and what every stored chapter must have."""
+
+import ast
+import html
+import inspect
+import json
+import re
+from operator import attrgetter
+from pathlib import Path
+
+import pytest
+import yaml
+
+import diffnotes as dn
+from diffnotes.page import claims
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOK = ROOT / "book"
+CHAPTERS = sorted(BOOK.glob("*.ipynb"))
+HTML = ROOT / "_build" / "html" / "book"
+PACKAGE = Path(dn.__file__).parent
+BELOW = {"base": set(), "page": {"base"}, "processes": {"base"}} | {room: {"base", "processes"} for room in ("theory", "generation", "networks")}
+
+
+def cells(path, kind):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def source(cell):
+    return "".join(cell["source"])
+
+
+def test_every_item_with_a_chapter_has_its_verdict_there_and_no_other_has_one():
+    for item, verdict in dn.ledger(BOOK):
+        assert (verdict is not None) == bool(item.chapter), item.id
+        if verdict:
+            assert verdict.verdict in claims.VERDICTS and verdict.evidence in claims.EVIDENCE and verdict.value
+            assert bool(item.why) == (verdict.verdict in ("does not reproduce", "vacuous at this scale", "not testable here")), item.id
+
+
+@pytest.mark.skipif(not HTML.exists(), reason="the book is not built: run python -m tools.build")
+def test_the_ledger_page_says_what_the_chapters_store():
+    page = (HTML / "03_claim_ledger.html").read_text(encoding="utf-8")
+    tables = re.findall(r"<tbody>(.*?)</tbody>", page, re.S)
+    rows = [re.sub(r"<[^>]+>", " ", row) for table in tables for row in re.findall(r"<tr[^>]*>(.*?)</tr>", table, re.S)]
+    expected = sorted(dn.ledger(BOOK), key=lambda pair: pair[1] is None)
+    assert len(rows) == len(expected)
+    for row, (item, verdict) in zip(rows, expected, strict=True):
+        words = " ".join(html.unescape(row).replace("\u2019", "'").split())  # the page has typographic apostrophes
+        assert words.startswith(item.name)
+        assert verdict is None or words.endswith(f"{verdict.verdict} {verdict.evidence} {verdict.measured()}")
+
+
+def test_every_page_is_in_the_table_of_contents():
+    toc = (ROOT / "_toc.yml").read_text()
+    listed = set(re.findall(r"book/(\w+)", toc))
+    assert listed == {page.stem for page in BOOK.iterdir() if page.suffix in (".md", ".ipynb")}
+
+
+def test_every_chapter_leads_to_the_next():
+    order = re.findall(r"book/(\d\d_\w+)", (ROOT / "_toc.yml").read_text())
+    chapters = [name for name in order if (BOOK / f"{name}.ipynb").exists()]
+    for name, following in zip(chapters[1:], [*chapters[2:], "03_claim_ledger"], strict=True):
+        link = re.search(r"\*\*Next:\*\* .*?\]\((\w+)\.", source(cells(BOOK / f"{name}.ipynb", "markdown")[-1]))
+        assert link and link[1] == following, name
+
+
+def test_the_recorded_check_is_of_these_chapters_and_passed():
+    record = json.loads((BOOK / "checked.json").read_text(encoding="utf-8"))["check"]
+    assert set(record["seconds"]) <= {path.stem for path in CHAPTERS} and all(s > 0 for s in record["seconds"].values())
+    assert record["failed"] == [] and record["machine"] and set(record["versions"]) == {"torch", "numpy", "matplotlib"}
+
+
+def test_the_recorded_breaks_of_the_package_are_nearly_all_seen():
+    record = json.loads((BOOK / "mutants.json").read_text(encoding="utf-8"))
+    assert set(record) >= {"sde", "flow", "bounds", "density"}
+    for run in record.values():
+        assert run["killed"] >= 0.9 * run["mutants"] > 0 and len(run["survivors"]) == run["mutants"] - run["killed"]
+
+
+def test_the_version_stands_in_one_number_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == dn.__version__ and f"## {dn.__version__} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    assert config["repository"]["branch"] == f"v{dn.__version__}"  # a page's buttons open the chapter that belongs to it
+    assert citation["repository-code"] == yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+class TestChapter:
+    def test_is_stored_as_run_from_top_to_bottom(self, path):
+        code = cells(path, "code")
+        assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+        outputs = [output for cell in code for output in cell["outputs"]]
+        assert not any(output["output_type"] == "error" or output.get("name") == "stderr" for output in outputs)
+
+    def test_is_small_enough_to_read(self, path):
+        code = cells(path, "code")
+        assert len(code) <= 25 and max(len(source(cell).splitlines()) for cell in code) <= 25
+        assert max(len(line) for cell in code for line in source(cell).splitlines()) <= 170
+
+    def test_starts_with_the_same_setup(self, path):
+        version, address = dn.__version__, yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+        setup = source(cells(path, "code")[0])
+        assert setup.splitlines()[:9] == source(cells(CHAPTERS[0], "code")[0]).splitlines()[:9]
+        assert f'--no-deps "diffnotes @ git+{address}@v{version}"' in setup
+
+    def test_figures_have_alt_text_and_caption(self, path):
+        for cell in cells(path, "code"):
+            if any("image/png" in output.get("data", {}) for output in cell["outputs"]):
+                about = cell["metadata"]["mystnb"]
+                assert len(about["image"]["alt"]) > 80 and len(about["figure"]["caption"]) > 40
+
+    def test_raw_text_has_no_directives_and_every_part(self, path):
+        text = "\n".join(source(cell) for cell in cells(path, "markdown"))
+        assert not re.search(r"\{prf:|\{cite|^:{3,}|```\{", text, re.M)
+        for part in ("## Verdict", "## Exercises", "**Next:**", "<details><summary>Solution</summary>"):
+            assert part in text
+        solved = [cell for cell in cells(path, "code") if "hide-cell" in cell["metadata"].get("tags", [])]
+        assert len(solved) == text.count("> **Exercise ") and all("assert" in source(cell) for cell in solved)
+
+    def test_verdicts_are_computed(self, path):
+        for call in re.findall(r"dn\.claim\((.*?)\)\n", "\n".join(source(cell) for cell in cells(path, "code")) + "\n", re.S):
+            assert not re.match(r"\"[\w-]+\",\s*\"[^\"]*\",\s*evidence", call), f"a verdict typed in: {call[:60]}"
+
+
+def names_in_notation():
+    return re.findall(r"`(dn\.[\w.]+)`", (BOOK / "02_notation.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", sorted(set(names_in_notation())))
+def test_every_code_name_in_the_notation_exists(name):
+    owner = dn
+    for part in name.split(".")[1:]:
+        annotated = getattr(owner, "__annotations__", {})  # attributes that instances set
+        assert hasattr(owner, part) or part in annotated
+        owner = getattr(owner, part, None)
+
+
+LOGIC = set("""left right big Big bigl bigr frac tfrac sqrt mathbb mathrm text quad qquad top cdot le ge lt gt in to infty int sum max min log exp sim approx
+    square dots otimes pm lVert rVert Vert mid tag begin end neq ne equiv times bar tilde hat nabla partial sup lesssim propto mathcal
+    Longrightarrow underbrace mp mapsto langle rangle cos sin tanh arccos det ldots ll gg""".split())
+
+
+def symbols(text):
+    """The letters and Greek letters used in the formulas of a Markdown text."""
+    formulas = re.findall(r"\$\$(.*?)\$\$|\$([^$\n]+)\$", text, re.S)
+    found = set()
+    for formula in ("".join(pair) for pair in formulas):
+        formula = re.sub(r"\\(?:text|mathrm|tag)\{[^}]*\}", " ", formula)
+        found |= {command for command in re.findall(r"\\([A-Za-z]+)", formula)} - LOGIC
+        found |= set(re.findall(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])", re.sub(r"\\[A-Za-z]+", " ", formula)))
+        found |= set("".join(re.findall(r"(?<!\\)\b[A-Za-z]{2,}\b", re.sub(r"\\[A-Za-z]+", " ", formula))))
+    return found - {"d"}  # the differential, and the dimension, which is listed
+
+
+def test_every_symbol_used_is_in_the_notation():
+    listed = symbols((BOOK / "02_notation.md").read_text(encoding="utf-8"))
+    for path in CHAPTERS:
+        used = symbols("\n".join(source(cell) for cell in cells(path, "markdown")))
+        assert used <= listed, f"{path.stem} uses {sorted(used - listed)}"
+
+
+def test_no_module_of_the_package_is_hidden_by_a_function_of_its_name():
+    """Which bug this catches: ``import diffnotes.NAME`` that gives a function, so that the module cannot be reached."""
+    modules = [path.relative_to(PACKAGE).with_suffix("").parts for path in PACKAGE.rglob("[a-z]*.py")]
+    hidden = [parts for parts in modules for room in (dn, attrgetter(".".join(parts[:-1]))(dn) if parts[1:] else dn)
+              if not inspect.ismodule(getattr(room, parts[-1], dn))]
+    assert modules and not hidden
+
+
+def test_a_room_knows_only_the_rooms_below_it_and_only_what_they_offer():
+    for room, below in BELOW.items():
+        for path in (PACKAGE / room).glob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    assert not any(alias.name.startswith("diffnotes") for alias in node.names), path
+                elif isinstance(node, ast.ImportFrom) and node.level == 2:
+                    other = getattr(dn, node.module)
+                    assert node.module in below, f"{room}/{path.name} knows {node.module}"
+                    assert all(alias.name in other.__all__ or inspect.ismodule(getattr(other, alias.name)) for alias in node.names), path
+                elif isinstance(node, ast.ImportFrom):
+                    assert node.level == 1 or not (node.module or "").startswith("diffnotes"), path
+
+
+def test_no_module_reaches_for_the_private_names_of_another():
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+    private = {path: {name for node in ast.walk(tree) for name in (getattr(node, "name", None), getattr(node, "attr", None) if
+                      isinstance(getattr(node, "ctx", None), ast.Store) else None) if name and re.match("_[a-z]", name)}
+               for path, tree in trees.items()}
+    everything = set().union(*private.values())
+    reached = {(path.name, node.attr) for path, tree in trees.items() for node in ast.walk(tree)
+               if isinstance(node, ast.Attribute) and node.attr in everything - private[path]}
+    imported = {(path.name, alias.name) for path, tree in trees.items() for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+                for alias in node.names if re.match("_[a-z]", alias.name)}
+    assert not reached | imported

@@ -1,0 +1,205 @@
+"""The figure check catches what it must, on a small notebook that is stored, changed and executed again.
+
+Each mutant changes one thing.  A check that passes them all, or fails the unchanged file, is worth nothing.
+"""
+
+import base64
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
+
+from tools import nbfigures
+from tools.store import store
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FIGURE = """import numpy as np
+import diffnotes as dn
+x = np.linspace(0.1, 3, 200)
+y = np.exp(-x)
+y = y * 1.0
+figure, ax = dn.plots.panels(height=3.0)
+dn.plots.band(ax, x, np.stack([y, 1.2 * y, 0.8 * y]), color="tab:blue", label="decay")
+ax.legend();"""
+NUMBER = "print(f'{y[0]:.3f}')"
+SLIDER = """figures = []
+for k in (1, 2):
+    figure, ax = dn.plots.panels(height=2.0)
+    ax.plot(x, y ** k * (1.0 if k == 1 else 1.00))
+    figures.append(figure)
+dn.plots.slider(figures, [1, 2], name="k", alts=["first", "second"], caption="powers")"""
+
+# A picture of every other type, bare and inside HTML.
+TYPES = """import base64, io
+from IPython.display import HTML, display
+from PIL import Image
+grey = 128
+def encoded(kind, **kwargs):
+    frames = [Image.new("RGB", (40, 30), (grey, 10 * k, 0)) for k in range(3)]
+    frames[1].putpixel((1, 1), (grey, 255, 0))
+    buffer = io.BytesIO()
+    frames[0].save(buffer, kind, **kwargs)
+    return base64.b64encode(buffer.getvalue()).decode()
+def animated(kind):
+    return encoded(kind, save_all=True, append_images=[Image.new("RGB", (40, 30), (grey if k else 255, 9 * k, 0)) for k in range(2)])
+for kind in ("jpeg", "bmp", "tiff"):
+    display({f"image/{kind}": encoded(kind)}, raw=True)
+for kind in ("gif", "webp"):
+    display({f"image/{kind}": animated(kind)}, raw=True)
+display({"image/svg+xml": f'<svg><rect fill="rgb({grey}, 0, 0)"/></svg>'}, raw=True)
+HTML(f'<img src="data:image/jpeg;base64,{encoded("jpeg")}">')"""
+
+CHANGES = {
+    "curve 2% higher": ("y * 1.0", "y * 1.02"),
+    "no legend": ("ax.legend();", ";"),
+    "no band": ('dn.plots.band(ax, x, np.stack([y, 1.2 * y, 0.8 * y]), color="tab:blue", label="decay")', 'ax.plot(x, y, color="tab:blue", label="decay")'),
+    "a later frame 5% higher": ("else 1.00", "else 1.05"),
+    "a frame missing": ("for k in (1, 2)", "for k in (1, 1)"),
+    "another caption": ("powers", "roots"),
+    "another number": (NUMBER, "print(f'{y[0] + 1e-3:.3f}')"),
+    "a cell that raises": (NUMBER, "raise RuntimeError('no')"),
+}
+HARMLESS = {"unchanged": ("", ""), "noise of 1e-6": ("y * 1.0", "y * (1 + 1e-6 * np.cos(50 * x))")}
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("book")
+    shutil.copy(ROOT / "conftest.py", folder)
+    path = folder / "small.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(FIGURE), new_code_cell(NUMBER), new_code_cell(SLIDER)]), path)
+    store(path)
+    return path
+
+
+def check(path, pictures):
+    """Run the check in its own process, as ``make test`` does."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(path.parent),
+               "--nbval", "--nbval-current-env", "-q", str(path)]
+    environment = {"PYTHONPATH": str(ROOT), "NBFIGURES_OUT": str(pictures)}
+    return subprocess.run(command, capture_output=True, text=True, cwd=path.parent, env=os.environ | environment)
+
+
+def mutant(stored, tmp_path, change):
+    """A copy of the stored notebook in a folder of its own, changed by a function of the notebook."""
+    shutil.copy(stored.parent / "conftest.py", tmp_path)
+    notebook = nbformat.read(stored, as_version=4)
+    change(notebook)
+    path = tmp_path / "small.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+def replace(old, new):
+    def change(notebook):
+        for cell in notebook.cells:
+            cell.source = cell.source.replace(old, new) if old else cell.source
+    return change
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_harmless_changes_pass(stored, tmp_path, name):
+    result = check(mutant(stored, tmp_path, replace(*HARMLESS[name])), tmp_path)
+    assert result.returncode == 0 and "3 passed" in result.stdout, result.stdout
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_of_the_code_fail(stored, tmp_path, name):
+    old, new = CHANGES[name]
+    assert any(old in cell.source for cell in nbformat.read(stored, as_version=4).cells)
+    result = check(mutant(stored, tmp_path, replace(old, new)), tmp_path)
+    assert result.returncode == 1, result.stdout
+    if name.startswith(("curve", "no ")):
+        for kind in ("expected", "actual", "difference"):
+            picture = tmp_path / f"small-cell0-figure0-{kind}.png"
+            assert picture.exists() and str(picture) in result.stdout
+
+
+@pytest.fixture(scope="module")
+def types(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("types")
+    shutil.copy(ROOT / "conftest.py", folder)
+    path = folder / "small.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(TYPES)]), path)
+    store(path)
+    return path
+
+
+def pictures(notebook):
+    """(data, type) of every output with a picture."""
+    return [(output.data, kind) for cell in notebook.cells for output in cell.outputs for kind in output.data if kind.startswith("image/")]
+
+
+def test_pictures_of_every_type_are_compared(types, tmp_path):
+    """Executed as stored the notebook passes; with all pictures changed the report names each."""
+    assert len(pictures(nbformat.read(types, as_version=4))) == 6
+    result = check(mutant(types, tmp_path, replace("", "")), tmp_path)
+    assert result.returncode == 0, result.stdout
+    result = check(mutant(types, tmp_path, replace("grey = 128", "grey = 28")), tmp_path)
+    assert result.returncode == 1 and sorted(set(re.findall(r"figure (\d)", result.stdout))) == [*"0123456"]
+
+
+@pytest.mark.parametrize("kind", ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/svg+xml", "image/no-such"])
+def test_a_changed_picture_of_any_type_is_seen(kind):
+    """Without a kernel: what is left for nbval differs, or the pictures do."""
+    outputs = [[{"output_type": "display_data", "data": {kind: picture}} for picture in pictures] for pictures in (["a"], ["b"], ["a", "a"], [])]
+    bare = [nbfigures.without_pictures(output) for output in outputs]
+    assert bare[0][0] == bare[1][0] and bare[0][1] == ["a"] != bare[1][1] and bare[0][0] != bare[2][0] != bare[3][0]
+    assert not any(key.startswith("image/") for output in bare[2][0] for key in output["data"])
+    html = [{"output_type": "display_data", "data": {"text/html": f'<img src="data:{kind};base64,{picture}">'}} for picture in ("aa", "bb")]
+    left, found = nbfigures.without_pictures(html)
+    assert found == ["aa", "bb"] and left[0] == left[1] and kind in left[0]["data"]["text/html"]
+
+
+def test_one_frame_of_an_animation_counts_by_itself():
+    frames = [Image.new("RGB", (40, 30), (10 * k, 0, 0)) for k in range(4)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "PNG", save_all=True, append_images=frames[1:])
+    assert nbfigures.decode(base64.b64encode(buffer.getvalue()).decode()).shape == (4, 30, 40, 3)
+
+
+def drop_picture(notebook):
+    notebook.cells[0].outputs = [o for o in notebook.cells[0].outputs if "image/png" not in o.get("data", {})]
+
+
+def drop_outputs(notebook):
+    for cell in notebook.cells:
+        cell.outputs = []
+
+
+def never_run(notebook):
+    drop_outputs(notebook)
+    for cell in notebook.cells:
+        cell.execution_count = None
+
+
+@pytest.mark.parametrize("change", [drop_picture, drop_outputs, never_run])
+def test_changes_of_the_stored_outputs_fail(stored, tmp_path, change):
+    assert check(mutant(stored, tmp_path, change), tmp_path).returncode == 1
+
+
+def png(array):
+    buffer = io.BytesIO()
+    Image.fromarray(array.astype("uint8")).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_pictures_are_compared_on_white_and_by_level():
+    plain = np.full((10, 10, 3), 255)
+    clear = np.zeros((10, 10, 4))  # transparent black shows as white
+    assert not nbfigures.bad_pixels(nbfigures.decode(png(plain)), nbfigures.decode(png(clear))).any()
+    spot = plain.copy()
+    spot[3, 4, 1] -= nbfigures.LEVEL
+    assert not nbfigures.bad_pixels(plain, spot).any()
+    spot[3, 4, 1] -= 1
+    assert nbfigures.bad_pixels(plain, spot).sum() == 1
