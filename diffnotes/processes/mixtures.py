@@ -91,6 +91,13 @@ class GaussianMixture:
         """Dimension."""
         return self.means.shape[1]
 
+    def to(self, device=None, dtype=None) -> "GaussianMixture":
+        """The same mixture elsewhere or in another precision."""
+        moved = type(self).__new__(type(self))
+        for name, value in vars(self).items():
+            setattr(moved, name, value.to(device=device, dtype=dtype) if isinstance(value, Tensor) else value)
+        return moved
+
     def mean(self) -> Tensor:
         """E x, [d]."""
         return self.weights @ self.means
