@@ -21,6 +21,7 @@ from torch import Tensor
 from .base import checks as check
 from .base import device as default_device
 from .generation import cell_widths, kl_grid, reverse_sde_density, stretched_grid
+from .generation.scores import Score
 from .processes import OU, DiffusedMixture, Driftless, GaussianMixture, LinearSDE, Nodes, line_grid, sampled_nodes, weight_at
 from .theory import Certificate, GradientFlow, RandomFeatures, Statistics, certificate, statistics
 
@@ -42,7 +43,7 @@ class Problem:
         target: the density p_0.
         sde: the process; Ornstein-Uhlenbeck up to T = 5 without it.
         t_min: where the loss is cut off, as scores grow without bound at t = 0.
-        weight: lambda(t): ``"std"``, the paper's (6); ``"likelihood"``, the g(t)^2 of Lemma 2; a function of t; or a number.
+        weighting: lambda(t): ``"std"``, the paper's (6); ``"likelihood"``, the g(t)^2 of Lemma 2; a function of t; or a number.
         n_t, n_x: quadrature nodes in t and x, for d = 1.
         n_nodes: Monte Carlo nodes, for d > 1.
         streams: run k draws its data from NumPy's stream ``streams[0] + k``, its features from ``streams[1] + k``.
@@ -50,17 +51,17 @@ class Problem:
         device, dtype: where and how everything is computed; ``dn.device()`` and float64 without them.
     """
 
-    def __init__(self, target: GaussianMixture, sde: LinearSDE | None = None, *, t_min: float = 0.01, weight="std", n_t: int = 96,
+    def __init__(self, target: GaussianMixture, sde: LinearSDE | None = None, *, t_min: float = 0.01, weighting="std", n_t: int = 96,
                  n_x: int = 96, n_nodes: int = 4000, streams: tuple[int, int] = (100, 0), pool: int = 4096,
                  device=None, dtype: torch.dtype = torch.float64):
         place = default_device() if device is None else torch.device(device)
         self.target = check.instance("target", target, GaussianMixture).to(place, dtype)
         self.sde = OU() if sde is None else check.instance("sde", sde, LinearSDE)
         self.t_min = check.number("t_min", t_min, 0.0, self.sde.T, open_low=True, open_high=True)
-        if isinstance(weight, str) and weight not in WEIGHTS:
-            check.fail("weight", repr(weight), f"{', '.join(map(repr, WEIGHTS))}, a function of t, or a number")
-        self.weight = WEIGHTS[weight](self.sde) if isinstance(weight, str) else weight
-        weight_at(self.weight, self._times(2))
+        if isinstance(weighting, str) and weighting not in WEIGHTS:
+            check.fail("weighting", repr(weighting), f"{', '.join(map(repr, WEIGHTS))}, a function of t, or a number")
+        self.weighting = WEIGHTS[weighting](self.sde) if isinstance(weighting, str) else weighting
+        weight_at(self.weighting, self._times(2))
         self.n_t, self.n_x = check.integer("n_t", n_t), check.integer("n_x", n_x, 3)
         self.n_nodes, self.pool = check.integer("n_nodes", n_nodes), check.integer("pool", pool, 0)
         if not (isinstance(streams, tuple) and len(streams) == 2):
@@ -89,7 +90,7 @@ class Problem:
 
     def features(self, m: int, seed: int) -> RandomFeatures:
         """The m frozen random features of run ``seed``."""
-        generator = np.random.default_rng(self.streams[1] + check.integer("seed", seed, 0))
+        m, generator = check.integer("m", m), np.random.default_rng(self.streams[1] + check.integer("seed", seed, 0))
         kind = dict(device=self.target.means.device, dtype=self.target.means.dtype)
         return RandomFeatures.draw(m, self.target.d, self.sde.T, generator, **kind)
 
@@ -110,12 +111,15 @@ class Problem:
         """
         if self.target.d != 1:
             check.fail("target", f"a density in d = {self.target.d}", "d = 1: the Fokker-Planck equation is solved on a line")
+        score = Score(score, batch=True)
         still, r, like = Driftless(self.sde), self.sde.scale, self.target.means
         core = float(self.marginals.half_width(self.t_min, 3.0) / r(torch.tensor(self.t_min).to(like)))
-        wide = check.number("reach", reach, 0.0, open_low=True) * float(still.std(torch.tensor(self.sde.T).to(like)))
-        y = stretched_grid(max(wide, 25 * core), cells, core, device=like.device, dtype=like.dtype)
+        wide = check.number("reach", reach, 0.0, 38.0, open_low=True) * float(still.std(torch.tensor(self.sde.T).to(like)))
+        y = stretched_grid(max(wide, 25 * core), check.integer("cells", cells, 3), core, device=like.device, dtype=like.dtype)
         t = torch.linspace(self.sde.T**0.5, self.t_min**0.5, check.integer("steps", steps) + 1, dtype=torch.float64)
         prior = GaussianMixture.normal(still.std(self.sde.T).item()).to(like.device, like.dtype).log_prob(y[:, None]).exp()
+        mass = (prior * cell_widths(y)).sum()
+        check.holds("cells", (mass - 1).abs() <= 1e-3, "cells so many, and a reach so far, that they hold the prior's mass", mass)
         density = reverse_sde_density(lambda z, s: r(s) * score(r(s) * z, s), still, y, self._inside(t.square()), prior)
         truth = self.marginals.log_prob(r(self.t_min) * y[:, None], self.t_min).exp() * r(self.t_min)
         return kl_grid(truth, density, cell_widths(y))
@@ -127,7 +131,7 @@ class Problem:
     def kl_factor(self) -> float:
         """kappa (T - t_min) / 2 with kappa = max g^2 / lambda: what turns the loss into a bound on the divergence (Lemma 2)."""
         t = self._times(2001)
-        return ((self.sde.diffusion(t) ** 2 / weight_at(self.weight, t)).amax() * (self.sde.T - self.t_min) / 2).item()
+        return ((self.sde.diffusion(t) ** 2 / weight_at(self.weighting, t)).amax() * (self.sde.T - self.t_min) / 2).item()
 
     def prior_kl(self) -> float:
         """At least KL(p_T || prior), in any d: the mean over the components, by convexity."""
@@ -144,12 +148,12 @@ class Problem:
 
     def _nodes(self, p: DiffusedMixture, stream) -> Nodes:
         if self.target.d > 1:
-            return sampled_nodes(p, self.weight, self.t_min, self.n_nodes, np.random.default_rng(stream))
+            return sampled_nodes(p, self.weighting, self.t_min, self.n_nodes, np.random.default_rng(stream))
         return self._grid.weighted(p)
 
     @cached_property
     def _grid(self):
-        return line_grid(self.marginals, self.weight, self.t_min, n_t=self.n_t, n_x=self.n_x)
+        return line_grid(self.marginals, self.weighting, self.t_min, n_t=self.n_t, n_x=self.n_x)
 
     def _run(self, m, n, seed) -> "Run":
         features, data = self.features(m, seed), None if n is None else self.data(n, seed)

@@ -81,7 +81,7 @@ def test_far_modes_are_no_trouble_in_y():
 
 @pytest.mark.parametrize("weight", ["std", "likelihood", 0.3])
 def test_certificates_hold_along_every_run(weight):
-    problem = dn.Problem(TWO, weight=weight, n_t=24, n_x=48, device="cpu")
+    problem = dn.Problem(TWO, weighting=weight, n_t=24, n_x=48, device="cpu")
     runs, tau = problem.train(m=24, n=200, seeds=2), dn.training_times(1, 1e4, 4, device="cpu")
     terms = runs.certificate(tau)
     assert terms.bound_a.shape == (2, 4) and terms.beta.shape == (2,)
@@ -123,13 +123,13 @@ def test_training_times_are_even_in_the_logarithm():
 
 @pytest.mark.parametrize(("wrong", "name"), [
     (lambda: dn.Problem(3.0), "target"), (lambda: dn.Problem(TWO, "OU"), "sde"), (lambda: dn.Problem(TWO, t_min=5.0), "t_min"),
-    (lambda: dn.Problem(TWO, weight="g2"), "weight"), (lambda: dn.Problem(TWO, weight=lambda t: -t), "weighting"),
+    (lambda: dn.Problem(TWO, weighting="g2"), "weighting"), (lambda: dn.Problem(TWO, weighting=lambda t: -t), "weighting"),
     (lambda: dn.Problem(TWO, streams=3), "streams"), (lambda: dn.Problem(TWO, streams=(1, -1)), "streams"),
     (lambda: dn.Problem(TWO, pool=-1), "pool"), (lambda: dn.Problem(TWO, n_t=0), "n_t"),
-    (lambda: dn.Problem(TWO).train(0), "width"), (lambda: dn.Problem(TWO).train(3, n=0), "n"), (lambda: dn.Problem(TWO).train(3, seeds=0), "seeds"),
+    (lambda: dn.Problem(TWO).train(0), "m"), (lambda: dn.Problem(TWO).train(3, n=0), "n"), (lambda: dn.Problem(TWO).train(3, seeds=0), "seeds"),
     (lambda: dn.Problem(TWO).train(3, seeds=[-1]), "seeds"), (lambda: dn.Problem(TWO).data(3, -1), "seed"),
     (lambda: dn.Problem(TWO).empirical(torch.zeros(3, 2).double()), "data"), (lambda: dn.Problem(TWO).solver_error(steps=0), "steps"),
-    (lambda: dn.Problem(TWO).solver_error(cells=2), "n"), (lambda: dn.Problem(TWO, n_t=8, n_x=9).train(3, seeds=1)[0].certificate(1.0), "run"),
+    (lambda: dn.Problem(TWO).solver_error(cells=2), "cells"), (lambda: dn.Problem(TWO, n_t=8, n_x=9).train(3, seeds=1)[0].certificate(1.0), "run"),
     (lambda: dn.training_times(0, 1, 3), "first"), (lambda: dn.training_times(2, 1, 3), "last"), (lambda: dn.Runs([]), "each"),
 ])
 def test_errors_name_the_argument(wrong, name):

@@ -88,7 +88,7 @@ class NotReproduced(FromChapters):
     """The items that do not hold, or could not be decided, what was measured, and why in one sentence."""
 
     def lines(self, book):
-        rows = [[f"[{item.name}](/book/{item.chapter}.ipynb) <br>{verdict.badge()}", verdict.measured(), item.why]
+        rows = [[f"[{item.name}](/book/{item.chapter}.ipynb) <br>{verdict.badges()}", verdict.measured(), item.why]
                 for item, verdict in claims.ledger(book) if verdict and item.why]
         return table("reasons", "24 38 38", ["Item", "What was measured", "Why"], rows)
 

@@ -24,7 +24,7 @@ class ClaimLedger(SphinxDirective):
             lines += [f"**{group.capitalize()}**: {len(done)} of {len(members)} items have a verdict.", "",
                       *table("examined", "15 30 17 38", ["Item", "What it says", "Verdict", "What was measured"], [
                           [f"[{item.name}](/book/{item.chapter}.ipynb) <br><small>{item.place}</small>", item.says,
-                           f"{verdict.badge()} <br><small>{verdict.evidence}</small>", verdict.measured()]
+                           f"{verdict.badges()} <br><small>{verdict.evidence}</small>", verdict.measured()]
                           for item, verdict in done]), ""]
             if still_open:
                 lines += ["Not examined yet:", "", *table("open", "30 70", ["Item", "What it says"], [
