@@ -1,7 +1,6 @@
 r"""One learning problem, and the networks trained on it: what the chapters talk to.
 
-A ``Problem`` is a target, a process that noises it and the weight of the loss.  It holds the quadrature and the random streams
-once, so that no chapter has to spell them out:
+A ``Problem`` holds target, process, loss, quadrature and random streams once, so that no chapter has to spell them out:
 
     problem = dn.Problem(dn.GaussianMixture.two_modes(3.0))
     tau = dn.training_times(1e2, 1e10, 25)
@@ -51,8 +50,8 @@ class Problem:
         device, dtype: where and how everything is computed; ``dn.device()`` and float64 without them.
     """
 
-    def __init__(self, target: GaussianMixture, sde: LinearSDE | None = None, *, t_min: float = 0.01, weighting="std", n_t: int = 96,
-                 n_x: int = 96, n_nodes: int = 4000, streams: tuple[int, int] = (100, 0), pool: int = 4096,
+    def __init__(self, target: GaussianMixture, sde: LinearSDE | None = None, *, t_min: float = 0.01, weighting="std",
+                 n_t: int = 96, n_x: int = 96, n_nodes: int = 4000, streams: tuple[int, int] = (100, 0), pool: int = 4096,
                  device=None, dtype: torch.dtype = torch.float64):
         place = default_device() if device is None else torch.device(device)
         self.target = check.instance("target", target, GaussianMixture).to(place, dtype)
@@ -106,8 +105,7 @@ class Problem:
         """KL(target || what the reverse SDE driven by ``score`` generates) at t_min, in nats, for d = 1; [*b] for a batch.
 
         The Fokker-Planck equation is solved in y = x / r(t), where the modes stand still, on ``cells`` cells out to ``reach``
-        standard deviations of the prior, in ``steps`` steps even in sqrt(t).  What this costs in accuracy is ``solver_error``
-        with the true score; with a learned one, compare with half the steps and half the cells.
+        standard deviations of the prior, in ``steps`` steps even in sqrt(t).  For its error halve steps and cells.
         """
         if self.target.d != 1:
             check.fail("target", f"a density in d = {self.target.d}", "d = 1: the Fokker-Planck equation is solved on a line")
@@ -132,13 +130,6 @@ class Problem:
         """kappa (T - t_min) / 2 with kappa = max g^2 / lambda: what turns the loss into a bound on the divergence (Lemma 2)."""
         t = self._times(2001)
         return ((self.sde.diffusion(t) ** 2 / weight_at(self.weighting, t)).amax() * (self.sde.T - self.t_min) / 2).item()
-
-    def prior_kl(self) -> float:
-        """At least KL(p_T || prior), in any d: the mean over the components, by convexity."""
-        like, scale, std = self.target.means, self.sde.scale(self.sde.T), self.sde.std(self.sde.T)
-        ratio = scale**2 * self.target.variances / std**2
-        each = (ratio - torch.log1p(ratio)).sum(-1) + scale**2 / std**2 * self.target.means.square().sum(-1)
-        return (self.target.weights * each.expand(len(like))).sum().item() / 2
 
     def _times(self, count: int) -> Tensor:
         return self._inside(torch.linspace(self.t_min, self.sde.T, count, dtype=torch.float64))
@@ -204,7 +195,7 @@ class Run:
         if self.data is None:
             check.fail("run", "training on the population", "training on n samples")
         problem, flow = self.problem, GradientFlow(self.population, self.flow.theta0)
-        return certificate(flow, self.flow.statistics, tau, kl_factor=problem.kl_factor(), prior_kl=problem.prior_kl())
+        return certificate(flow, self.flow.statistics, tau, kl_factor=problem.kl_factor(), prior_kl=problem.marginals.prior_kl())
 
 
 class Runs:

@@ -60,7 +60,7 @@ def calls(device="cpu"):
         "Problem.empirical": (problem.empirical, dict(data=data[:, :1])), "Problem.train": (problem.train, dict(m=3, n=5, seeds=2)),
         "Problem.divergence": (problem.divergence, dict(score=runs[0].score(tau), steps=6, cells=200, reach=8.0)),
         "Problem.solver_error": (problem.solver_error, dict(steps=6, cells=200, reach=8.0)),
-        "Problem.kl_factor": (problem.kl_factor, {}), "Problem.prior_kl": (problem.prior_kl, {}),
+        "Problem.kl_factor": (problem.kl_factor, {}), "DiffusedMixture.prior_kl": (p.prior_kl, {}),
         **{f"{kind}.{k}": (getattr(some, k), dict(tau=tau)) for kind, some in (("Run", runs[0]), ("Runs", runs))
            for k in ("loss", "test_loss", "excess", "norm", "score", "certificate")},
         "Runs.divergence": (runs.divergence, dict(tau=tau)),

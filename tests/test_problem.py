@@ -1,7 +1,5 @@
 """A problem and its runs are what chapters used to spell out, and bounds hold along every run."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -70,13 +68,13 @@ def test_the_divergence_is_that_of_the_first_edition():
 @pytest.mark.parametrize("sde", [dn.OU(), dn.VE(), dn.VP()], ids=repr)
 def test_the_true_score_leaves_the_prior_and_little_else(sde):
     problem = dn.Problem(TWO, sde, device="cpu")
-    assert 0 <= problem.solver_error() <= problem.prior_kl() + 1e-5
+    assert 0 <= problem.solver_error() <= problem.marginals.prior_kl() + 1e-5
     assert problem.solver_error(steps=96, cells=2000) == pytest.approx(problem.solver_error(), abs=3e-5)
 
 
 def test_far_modes_are_no_trouble_in_y():
     far = dn.Problem(dn.GaussianMixture.two_modes(30.0), dn.OU(T=8.0), device="cpu")
-    assert far.solver_error(cells=4000) < far.prior_kl() + 2e-5 < 1e-4 and far.solver_error() < 5e-3
+    assert far.solver_error(cells=4000) < far.marginals.prior_kl() + 2e-5 < 1e-4 and far.solver_error() < 5e-3
 
 
 @pytest.mark.parametrize("weight", ["std", "likelihood", 0.3])
@@ -89,14 +87,6 @@ def test_certificates_hold_along_every_run(weight):
     assert (runs.divergence(tau) <= terms.divergence).all()
     if weight == "likelihood":
         assert problem.kl_factor() == pytest.approx((5.0 - 0.01) / 2)
-
-
-def test_the_prior_bound_is_exact_for_one_component():
-    one = dn.Problem(dn.GaussianMixture.isotropic([1.0], [[2.0, 0.0, 1.0]], 0.5), device="cpu")
-    r, s = math.exp(-5.0), math.sqrt(1 - math.exp(-10.0))
-    exact = dn.kl_gaussian(r * torch.tensor([2.0, 0.0, 1.0]).double(), torch.eye(3).double() * (0.25 * r**2 + s**2), torch.zeros(3).double(),
-                           torch.eye(3).double() * s**2)
-    assert one.prior_kl() == pytest.approx(float(exact), rel=1e-6)
 
 
 def test_in_more_dimensions_there_are_losses_and_no_density():

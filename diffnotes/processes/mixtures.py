@@ -197,6 +197,14 @@ class DiffusedMixture:
         spread = torch.sqrt(scale**2 * self.mixture.variances.amax(-1) + std**2)
         return (scale * reach + deviations * spread).amax(-1)
 
+    def prior_kl(self) -> float:
+        """KL(p_T || N(0, std(T)^2 I)), or a bound of it for several components: their mean, by convexity.  In nats, in any d."""
+        like = self.mixture.means
+        scale, std = (part(torch.tensor(self.sde.T).to(like)) for part in (self.sde.scale, self.sde.std))
+        ratio = (scale / std) ** 2 * self.mixture.variances
+        each = (ratio - torch.log1p(ratio)).sum(-1) + (scale / std) ** 2 * like.square().sum(-1)
+        return (self.mixture.weights * each.expand(len(like))).sum().item() / 2
+
     def _read(self, x, t, what):
         x = check.tensor("x", x, (..., self.mixture.d), like=self.mixture.means)
         t = self.sde.times_of(x, t)
