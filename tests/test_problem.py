@@ -94,7 +94,7 @@ def test_in_more_dimensions_there_are_losses_and_no_density():
     runs = problem.train(m=10, n=20, seeds=2)
     assert runs.test_loss([1.0, 10.0]).shape == (2, 2) and runs[0].data.shape == (20, 3)
     assert not torch.equal(runs[0].flow.statistics.S, runs[1].flow.statistics.S)
-    with pytest.raises(ValueError, match=r"^target: got a density in d = 3; allowed: d = 1"):
+    with pytest.raises(ValueError, match=r"^p: got a density in d = 3; allowed: d = 1"):
         problem.solver_error()
 
 
