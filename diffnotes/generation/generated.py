@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..base import checks as check
-from ..processes import DiffusedMixture, Driftless, GaussianMixture
+from ..processes import DiffusedMixture, Driftless, GaussianMixture, Standardised
 from .density import kl_grid
 from .fokker_planck import cell_widths, reverse_sde_density, stretched_grid
 from .scores import Score
@@ -35,31 +35,35 @@ class Generated:
         return torch.lerp(logs[..., right - 1], logs[..., right], share).exp()
 
 
-def generate(score, p: DiffusedMixture, t_min: float, *, steps: int = 48, cells: int = 1000, reach: float = 8.0) -> Generated:
+def generate(score, p: DiffusedMixture, t_min: float, *, steps: int = 64, cells: int = 1000, reach: float = 8.0) -> Generated:
     """The density at t_min of the reverse SDE driven by ``score`` from the prior, in one dimension, beside p_{t_min}.
 
-    The Fokker-Planck equation is solved in y = x / r(t), where modes stand still, in steps even in sqrt(t).
+    The Fokker-Planck equation is solved in the frame ``Standardised``, in steps even in t^(1/4).
 
     Args:
         score: (x [N, 1], t number) -> [*b, N, 1].
         p: the target's marginals, which say where to look.
         t_min: where the reverse process stops.
-        steps, cells, reach: of time; on the line; how many standard deviations of the prior the line is long on each side.
+        steps, cells: of time, and on the line.
+        reach: how far the cells go on each side, in standard deviations of what no score at all generates.
     """
     if check.instance("p", p, DiffusedMixture).mixture.d != 1:
         check.fail("p", f"a density in d = {p.mixture.d}", "d = 1: the Fokker-Planck equation is solved on a line")
-    score, like, sde, still = Score(score, batch=True), p.mixture.means, p.sde, Driftless(p.sde)
-    t_min = check.number("t_min", t_min, 0.0, sde.T, open_low=True, open_high=True)
-    end, start = (torch.tensor(t, dtype=torch.float64).to(like) for t in (t_min, sde.T))
-    core = float(p.half_width(end, 3.0) / sde.scale(end))
-    wide = check.number("reach", reach, 0.0, 38.0, open_low=True) * float(still.std(start))
-    y = stretched_grid(max(wide, 25 * core), check.integer("cells", cells, 3), core, dtype=like.dtype, device=like.device)
-    t = torch.linspace(sde.T**0.5, t_min**0.5, check.integer("steps", steps) + 1, dtype=torch.float64).square().to(like)
-    prior = GaussianMixture.normal(still.std(start).item()).to(like.device, like.dtype).log_prob(y[:, None]).exp()
-    width = cell_widths(y)
+    t_min = check.number("t_min", t_min, 0.0, p.sde.T, open_low=True, open_high=True)
+    score, like, sde = Score(score, batch=True), p.mixture.means, Standardised(p.sde, p.mixture.covariance().sqrt().item() or 1.0)
+    kind = dict(dtype=like.dtype, device=like.device)
+    end, start = (torch.tensor(t, **kind) for t in (t_min, sde.T))
+    core, prior_std, still = float(p.half_width(end, 3.0) / sde.unit(end)), float(sde.std(start)), Driftless(p.sde)
+    wide = check.number("reach", reach, 0.0, 38.0, open_low=True) * float(still.std(start) * sde.scale(end))
+    z = stretched_grid(max(wide, 25 * core), check.integer("cells", cells, 3), core, **kind)
+    t = torch.linspace(sde.T**0.25, t_min**0.25, check.integer("steps", steps) + 1, dtype=torch.float64).pow(4).to(like)
+    prior, width = GaussianMixture.normal(prior_std, **kind).log_prob(z[:, None]).exp(), cell_widths(z)
     mass = (prior * width).sum()
-    check.holds("cells", (mass - 1).abs() <= 1e-3, "cells so many, and a reach so far, that they hold the prior's mass", mass)
-    density = reverse_sde_density(
-        lambda z, s: sde.scale(s) * score(sde.scale(s) * z, s), still, y, t.clamp(end, start), prior)
-    x = sde.scale(end) * y
-    return Generated(x, sde.scale(end) * width, density / sde.scale(end), p.log_prob(x[:, None], end).exp())
+    check.holds("cells", (mass - 1).abs() <= 1e-3, "so many cells that they hold the prior's mass", mass)
+
+    def framed(z, s):
+        return sde.unit(s) * score(sde.unit(s) * z, s)
+
+    density = reverse_sde_density(framed, sde, z, t.clamp(end, start), prior)
+    x, unit = sde.unit(end) * z, sde.unit(end)
+    return Generated(x, unit * width, density / unit, p.log_prob(x[:, None], end).exp())

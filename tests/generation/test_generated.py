@@ -13,10 +13,10 @@ TWO = dn.GaussianMixture.two_modes(3.0).diffused(dn.OU())
 def test_no_score_at_all_gives_the_gaussian_of_its_equation():
     """Backwards in t the drift of OU is +x, so the variance obeys V' = 2 V + 2 from V = std(T)^2."""
     p = dn.GaussianMixture.normal(1.0).diffused(dn.OU(T=2.0))
-    found = dn.generate(lambda x, t: torch.zeros_like(x), p, 0.01, steps=192, cells=2000)
+    found = dn.generate(lambda x, t: torch.zeros_like(x), p, 0.01, steps=256, cells=3000)
     variance = (1 - math.exp(-4.0) + 1) * math.exp(2 * 1.99) - 1
     assert (found.density * found.width).sum() == pytest.approx(1, abs=1e-12)
-    assert (found.density * found.x**2 * found.width).sum() == pytest.approx(variance, rel=2e-3)
+    assert (found.density * found.x**2 * found.width).sum() == pytest.approx(variance, rel=1e-2)
 
 
 @pytest.mark.parametrize("sde", [dn.OU(), dn.VE(), dn.VP()], ids=repr)
