@@ -4,12 +4,14 @@ import ast
 import html
 import inspect
 import json
+import posixpath
 import re
 from operator import attrgetter
 from pathlib import Path
 
 import pytest
 import yaml
+from sphinx.util.inventory import InventoryFile
 
 import diffnotes as dn
 from diffnotes.page import claims
@@ -53,9 +55,25 @@ def test_the_ledger_page_says_what_the_chapters_store():
 
 
 def test_every_page_is_in_the_table_of_contents():
-    toc = (ROOT / "_toc.yml").read_text()
-    listed = set(re.findall(r"book/(\w+)", toc))
-    assert listed == {page.stem for page in BOOK.iterdir() if page.suffix in (".md", ".ipynb")}
+    listed = re.findall(r"(book/[\w/]+)", (ROOT / "_toc.yml").read_text())
+    pages = (page.relative_to(ROOT).with_suffix("") for page in BOOK.rglob("*") if page.suffix in (".md", ".ipynb"))
+    assert sorted(listed) == sorted(page.as_posix() for page in pages)
+
+
+@pytest.mark.skipif(not HTML.exists(), reason="the book is not built: run python -m tools.build")
+def test_the_reference_has_every_name_that_a_reader_can_type():
+    with (HTML.parent / "objects.inv").open("rb") as file:
+        inventory = InventoryFile.load(file, "", posixpath.join)
+    listed = {name for kind, names in inventory.items() if kind.startswith("py:") for name in names}
+    inside = [f"{room.__name__.rpartition('.')[2]}.{name}" for room in (dn.bounds, dn.plots) for name, thing in vars(room).items()
+              if name[0] != "_" and callable(thing) and inspect.getmodule(thing) is room]
+    assert {f"diffnotes.{name}" for name in [*dn.__all__, *inside]} - listed == set()
+
+
+def test_the_drawing_of_the_rooms_shows_what_each_room_knows():
+    arrows = re.findall(r'data-from="(\w+)" data-to="(\w+)"', (BOOK / "91_package.md").read_text(encoding="utf-8"))
+    known = {room: {to for start, to in arrows if start == room} for room in BELOW}
+    assert {room: below.union(*(known[other] for other in below)) for room, below in known.items()} == BELOW
 
 
 def test_every_chapter_leads_to_the_next():
