@@ -52,7 +52,22 @@ def calls(device="cpu"):
     x1 = torch.zeros(3, 1, **kind)
     images = dn.normal(rng(), (1, 3, 16), **on)
     checkpoint = dict(epochs=1, batch=2, progress=False)
+    problem = dn.Problem(p.mixture, SDE, t_min=0.1, n_t=4, n_x=8, pool=9, **on)
+    runs = problem.train(m=3, n=5, seeds=2)
     return {
+        "Problem": (dn.Problem, dict(target=p.mixture, sde=SDE, t_min=0.1, weighting=dn.OU().std, n_t=4, n_x=8, n_nodes=5, pool=9)),
+        "Problem.data": (problem.data, dict(n=3, seed=1)), "Problem.features": (problem.features, dict(m=3, seed=1)),
+        "Problem.empirical": (problem.empirical, dict(data=data[:, :1])), "Problem.train": (problem.train, dict(m=3, n=5, seeds=2)),
+        "Problem.divergence": (problem.divergence, dict(score=runs[0].score(tau), steps=6, cells=200, reach=8.0)),
+        "Problem.generated": (problem.generated, dict(score=runs[0].score(tau), steps=6, cells=200, reach=8.0)),
+        "generate": (dn.generate, dict(score=runs[0].score(tau), p=p, t_min=0.1, steps=6, cells=200, reach=8.0)),
+        "Generated.at": (problem.generated(p.score, steps=6, cells=200).at, dict(points=line)),
+        "Problem.solver_error": (problem.solver_error, dict(steps=6, cells=200, reach=8.0)),
+        "Problem.kl_factor": (problem.kl_factor, {}), "DiffusedMixture.prior_kl": (p.prior_kl, {}),
+        **{f"{kind}.{k}": (getattr(some, k), dict(tau=tau)) for kind, some in (("Run", runs[0]), ("Runs", runs))
+           for k in ("loss", "test_loss", "excess", "norm", "score", "certificate")},
+        "Runs.divergence": (runs.divergence, dict(tau=tau)), "Runs.generated": (runs.generated, dict(tau=tau)),
+        "training_times": (dn.training_times, dict(first=1.0, last=10.0, count=3)),
         "VE": (dn.VE, dict(sigma=25.0, T=1.0)), "OU": (dn.OU, dict(rate=1.0, T=5.0)),
         "VP": (dn.VP, dict(beta_min=0.1, beta_max=20.0, T=1.0)), "Driftless": (dn.Driftless, dict(inner=SDE)),
         **{f"LinearSDE.{k}": (getattr(SDE, k), dict(t=tau)) for k in ("drift_rate", "diffusion", "scale", "std", "log_noise", "resolved")},
@@ -154,7 +169,9 @@ ELSEWHERE = {
     "beside": "test_records", "by_preset": "test_claims_and_chapters", "claim": "test_claims_and_chapters", "device": "test_claims_and_chapters",
     "ledger": "test_claims_and_chapters", "registry": "test_claims_and_chapters", "precision": "test_claims_and_chapters",
     "preset": "test_claims_and_chapters", "seeds": "test_claims_and_chapters", "start": "test_claims_and_chapters", "mnist": "test_data",
-    "plots": "test_claims_and_chapters", "LinearSDE": "has no arguments", "bounds": "its functions are here",
+    "plots": "test_claims_and_chapters", "figures": "test_figures", "table": "test_tables", "power": "test_tables", "spread": "test_tables",
+    "Table": "made by table", "Generated": "made by generate", "Generated.divergence": "has no arguments", "Table.html": "has no arguments", "GaussianMixture.to": "torch's errors", "Run": "made by Problem.train",
+    "Runs": "test_problem", "Runs.map": "the results are the caller's", "LinearSDE": "has no arguments", "bounds": "its functions are here",
     **dict.fromkeys(("Certificate", "SampleBound", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
     **dict.fromkeys(("SGD.step", "Adam.step", "Grouped.step", "SwishNet.inputs", "SwishNet.output", "SwishNet.gradient", "UNet.inputs",
                      "UNet.gradient"), "called by train, which checks"),

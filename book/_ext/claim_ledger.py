@@ -62,8 +62,8 @@ def filters(found, counts, total) -> str:
     for verdict in found:
         name = slug(verdict)
         links += f'<a class="verdict {name}" href="#{name}">{verdict} {counts[verdict]}</a> '
-        rules += (f"#{name}:target ~ section .claim:not(.{name}) {{ display: none; }}\n"
-                  f"#{name}:target ~ section:not(:has(.{name})) {{ display: none; }}\n"
+        rules += (f"#{name}:target ~ section .entry:not(.{name}) {{ display: none; }}\n"
+                  f"#{name}:target ~ section:not(:has(.entry.{name})) {{ display: none; }}\n"
                   f"#{name}:target ~ nav .{name} {{ outline: 3px solid var(--box); outline-offset: 2px; }}\n")
     return (f'<nav class="verdicts" aria-label="Show the items of one verdict">{links}'
             f'<a class="verdict" href="#claim-ledger">all {total}</a></nav>\n<style>\n{rules}</style>')
@@ -72,11 +72,12 @@ def filters(found, counts, total) -> str:
 def entry(item, verdict) -> list[str]:
     """The lines of MyST for one item."""
     name = f"[{item.name}](/book/{item.chapter}.ipynb)" if item.chapter else item.name
-    about = f"{verdict.badge()} <small>{verdict.evidence}</small>" if verdict else "not examined yet"
+    about = f"{verdict.badges()} <small>{verdict.evidence}</small>" if verdict else "not examined yet"
     measured = [f"<details><summary>What was measured</summary><p>{escape(verdict.measured())}</p></details>"] if verdict else []
-    return [f"(claim-{item.id.lower()})=", f"::::{{div}} claim {slug(verdict.verdict) if verdict else 'open'}",
+    found = f"<span>{escape(verdict.says)}</span>" if verdict and verdict.says else item.why
+    return [f"(claim-{item.id.lower()})=", f"::::{{div}} entry {slug(verdict.verdict) if verdict else 'open'}",
             f"**{name}** <small>{item.place}</small> {about}", "", item.says, "",
-            *([f"*What we find:* {item.why}", ""] if item.why else []), *measured, "::::", ""]
+            *([f"*What we find:* {found}", ""] if found else []), *measured, "::::", ""]
 
 
 def table(name: str, widths: str, head: list[str], rows: list[list[str]]) -> list[str]:

@@ -8,7 +8,8 @@ In a notebook's Markdown (plain on GitHub, in Colab and in JupyterLab)
 becomes, before MyST parses the cell, a box titled "Lemma 4 (Rate of the flow)"; any other line
 ``<a id="eq-5"></a>`` becomes a MyST target; and links ``[Lemma 4](21_exact_gradient_flow.ipynb#lem-4)`` go to targets by
 name, so that Sphinx warns of a broken one.  The paper's own numbers stand in the text and in ``\tag{5}``.
-Folded proofs are plain ``<details>``, which need no conversion.
+Folded proofs are plain ``<details>``, which need no conversion.  A code cell tagged ``hide-cell`` right after a cell that ends
+with a folded solution is its check: the page shows both in one fold.
 """
 
 import json
@@ -20,6 +21,7 @@ BOX = re.compile(
     r"[^*]*?)\.?\*\*"
     r"(?: *<a id=\"(?P<name>[\w-]+)\"></a>)? *(?P<first>.*)$")
 ANCHOR = re.compile(r"^<a id=\"([\w-]+)\"></a>[ ]*$", re.M)
+SOLUTION, END = "<details><summary>Solution</summary>", "</details>"
 LINK = re.compile(r"\]\([\w./-]*\.ipynb#([\w-]+)\)")
 
 
@@ -47,10 +49,28 @@ def convert(text: str) -> str:
     return LINK.sub(r"](#\1)", ANCHOR.sub(r"(\1)=", boxes(text)))
 
 
+def one_fold(cells: list[dict]) -> list[dict]:
+    """Let every folded solution close after the check that follows it, with a line that says so."""
+    out: list[dict] = []
+    for cell in cells:
+        tags = cell["metadata"].get("tags", [])
+        before = "".join(out[-1]["source"]).rstrip() if out and out[-1]["cell_type"] == "markdown" else ""
+        if cell["cell_type"] == "code" and "hide-cell" in tags and before.endswith(END) and SOLUTION in before:
+            at = before.rindex(SOLUTION)
+            solution = before[at:].removesuffix(END).replace("Solution<", "Solution and check<", 1)
+            out[-1]["source"] = before[:at] + solution + "\n*Check.*"
+            cell = cell | {"metadata": cell["metadata"] | {"tags": [tag for tag in tags if tag != "hide-cell"]}}
+            out += [cell, {"cell_type": "markdown", "id": f"end-{len(out)}", "metadata": {}, "source": END}]
+        else:
+            out.append(cell)
+    return out
+
+
 def source_read(app, docname, source):
     if not str(app.env.doc2path(docname)).endswith(".ipynb"):
         return
     notebook = json.loads(source[0])
+    notebook["cells"] = one_fold(notebook["cells"])
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = convert("".join(cell["source"]))

@@ -2,7 +2,7 @@
 
 import re
 
-KEPT = re.compile(r"``.+?``|:math:`.+?`|^ *\.\. math::.*?(?=\n\s*\n|\Z)", re.S | re.M)
+KEPT = re.compile(r"``.+?``|:math:`.+?`|^ *\.\. math::.*?(?=\n\s*\n|\Z)|::\n\n    .*?(?=\n\n\S|\Z)", re.S | re.M)
 SIGN = re.compile(r"[\\*|`]|(?<=\w)_(?!\w)")
 
 

@@ -113,6 +113,8 @@ def _backward_euler(score, sde, x, width, t, prior, edge_mass):
 
 def _implicit_step(density, drift, diffusivity, x, width, dt):
     """One backward Euler step of the Scharfetter-Gummel scheme; density [N, B], drift at the faces [N-1, B]."""
+    if not density.shape[1]:  # no scores
+        return density
     gap = x.diff()[:, None]
     rate, peclet = dt * diffusivity / gap, drift * gap / diffusivity
     least = _bernoulli(peclet.abs())

@@ -1,8 +1,12 @@
 """Page: what the book's own pages are made of: presets, verdicts, records, tables and figures."""
 
-from . import plots
+from . import figures, plots
 from .chapter import by_preset, preset, seeds, start
 from .claims import claim, ledger, registry
 from .records import beside
+from .tables import Table, power, spread, table
 
-__all__ = ["beside", "by_preset", "claim", "ledger", "plots", "preset", "registry", "seeds", "start"]
+__all__ = [
+    "Table", "beside", "by_preset", "claim", "figures", "ledger", "plots", "power", "preset", "registry", "seeds", "spread",
+    "start", "table",
+]

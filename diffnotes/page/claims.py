@@ -7,7 +7,7 @@ made from the registry and those outputs, so the two cannot disagree.
 
 import json
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -16,7 +16,8 @@ from ..base import checks as check
 
 GROUPS = ("the paper", "this book", "beyond the paper")
 VERDICTS = (
-    "holds", "holds in experiment", "holds with repair", "vacuous at this scale", "does not reproduce", "not testable here")
+    "holds", "holds in experiment", "holds with repair", "vacuous at this scale", "does not reproduce", "does not close",
+    "not testable here")
 EVIDENCE = ("identity", "inequality", "proof", "experiment", "illustration")
 MIME = "application/vnd.diffnotes.claim+json"  # beside text/plain in a cell's output, so that nbval compares it too
 
@@ -40,13 +41,18 @@ class Item:
 
 @dataclass(frozen=True)
 class Claim:
-    """A verdict on one item: evidence and verdict from the fixed lists, the measured value, the number of seeds."""
+    """A verdict on one item: evidence and verdict from the fixed lists, the measured value, the number of seeds.
+
+    ``says`` is the verdict as a person would say it; ``parts`` are the verdicts on parts of the item, where they differ.
+    """
 
     id: str
     verdict: str
     evidence: str
     value: str
     seeds: int
+    says: str = ""
+    parts: dict[str, str] = field(default_factory=dict)
 
     def __str__(self):
         return f"{registry()[self.id].name}: {self.verdict.upper()} [{self.evidence}] {self.measured()}"
@@ -55,14 +61,23 @@ class Claim:
         """The value with the number of seeds."""
         return self.value + (f" ({self.seeds} seed{'s' * (self.seeds > 1)})" if self.seeds else "")
 
-    def badge(self) -> str:
-        """The verdict as HTML; the book's style sheet colours it."""
-        return f'<span class="verdict {self.verdict.replace(" ", "-")}">{self.verdict}</span>'
+    def badges(self) -> str:
+        """The verdict, or those of its parts, as HTML."""
+        return ", ".join(f"{escape(part)} {badge(verdict)}" for part, verdict in self.parts.items()) or badge(self.verdict)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        name = registry()[self.id].name
-        page = f"<p><strong>{name}</strong>: {self.badge()} <em>{self.evidence}</em>. {escape(self.measured())}</p>"
-        return {"text/plain": str(self), "text/html": page, MIME: asdict(self)}
+        name, line = registry()[self.id].name, f"<em>{self.evidence}</em>. {escape(self.measured())}"
+        page = f"<p><strong>{name}</strong>: {self.badges()} {line}</p>"
+        if self.says:
+            fold = f"<details><summary>What was measured</summary><p>{line}</p></details>"
+            page = f'<div class="claim"><p><strong>{name}</strong> {self.badges()}</p><p>{escape(self.says)}</p>{fold}</div>'
+        kept = {key: value for key, value in asdict(self).items() if value or key not in ("says", "parts")}
+        return {"text/plain": str(self), "text/html": page, MIME: kept}
+
+
+def badge(verdict: str) -> str:
+    """A verdict as HTML; the book's style sheet colours it."""
+    return f'<span class="verdict {verdict.replace(" ", "-")}">{verdict}</span>'
 
 
 def registry() -> dict[str, Item]:
@@ -71,18 +86,29 @@ def registry() -> dict[str, Item]:
     return {row["id"]: Item(**row) for row in rows}
 
 
-def claim(id: str, verdict: str, *, evidence: str, value: str, seeds: int = 0) -> None:
+def claim(id: str, verdict: str | dict[str, str], *, evidence: str, value: str, seeds: int = 0,
+          says: dict[str, str] | None = None) -> None:
     """Show a verdict on the page, ``value`` with its uncertainty and rounded so that other CPUs print the same.
 
-    ``seeds`` is the number of independent repetitions, zero for a deterministic computation.
+    Args:
+        id: the item, of the registry.
+        verdict: as computed; or one for each part of the item, of which the last in the list of verdicts is the item's.
+        evidence: of the fixed list.
+        value: what was measured.
+        seeds: the number of independent repetitions, zero for a deterministic computation.
+        says: for each verdict that may come out, the sentence in which a person would report it; without one for the
+            verdict that did come out, the page shows what was measured.
     """
     if id not in registry():
         check.fail("id", repr(id), f"one of {', '.join(registry())}")
-    if verdict not in VERDICTS:
-        check.fail("verdict", repr(verdict), f"one of {', '.join(VERDICTS)}")
+    parts = verdict if isinstance(verdict, dict) else {}
+    for each in [*parts.values(), *(says or {})] if parts else [verdict, *(says or {})]:
+        if each not in VERDICTS:
+            check.fail("verdict", repr(each), f"one of {', '.join(VERDICTS)}")
+    whole = verdict if isinstance(verdict, str) else max(parts.values(), key=VERDICTS.index)
     if evidence not in EVIDENCE:
         check.fail("evidence", repr(evidence), f"one of {', '.join(EVIDENCE)}")
-    result = Claim(id, verdict, evidence, value, check.integer("seeds", seeds, 0))
+    result = Claim(id, whole, evidence, value, check.integer("seeds", seeds, 0), (says or {}).get(whole, ""), parts)
     try:
         from IPython.display import display
     except ImportError:  # a plain Python session

@@ -91,6 +91,13 @@ class GaussianMixture:
         """Dimension of x."""
         return self.means.shape[1]
 
+    def to(self, device=None, dtype=None) -> "GaussianMixture":
+        """The same mixture elsewhere or in another precision."""
+        moved = type(self).__new__(type(self))
+        for name, value in vars(self).items():
+            setattr(moved, name, value.to(device=device, dtype=dtype) if isinstance(value, Tensor) else value)
+        return moved
+
     def mean(self) -> Tensor:
         """E x, [d]."""
         return self.weights @ self.means
@@ -189,6 +196,14 @@ class DiffusedMixture:
         reach = self.mixture.means.abs().amax(-1)
         spread = torch.sqrt(scale**2 * self.mixture.variances.amax(-1) + std**2)
         return (scale * reach + deviations * spread).amax(-1)
+
+    def prior_kl(self) -> float:
+        """KL(p_T || N(0, std(T)^2 I)), or a bound of it for several components: their mean, by convexity.  In nats, in any d."""
+        like = self.mixture.means
+        scale, std = (part(torch.tensor(self.sde.T).to(like)) for part in (self.sde.scale, self.sde.std))
+        ratio = (scale / std) ** 2 * self.mixture.variances
+        each = (ratio - torch.log1p(ratio)).sum(-1) + (scale / std) ** 2 * like.square().sum(-1)
+        return (self.mixture.weights * each.expand(len(like))).sum().item() / 2
 
     def _read(self, x, t, what):
         x = check.tensor("x", x, (..., self.mixture.d), like=self.mixture.means)

@@ -147,18 +147,18 @@ def test_the_ledger_shows_one_verdict_alone_without_scripts(browser):
     context = browser.new_context(java_script_enabled=False)
     tab = context.new_page()
     tab.goto((HTML / "book/03_claim_ledger.html").as_uri())
-    everything = tab.locator(".claim").count()
-    assert tab.locator(".claim:visible").count() == everything > 40 and tab.locator(".shown:visible").count() == 0
+    everything = tab.locator(".entry").count()
+    assert tab.locator(".entry:visible").count() == everything > 40 and tab.locator(".shown:visible").count() == 0
     links = tab.locator("nav.verdicts a")
     for name in links.evaluate_all("links => links.map(link => link.hash.slice(1))"):
         link = tab.locator(f"nav.verdicts a[href='#{name}']")
         link.focus()
         tab.keyboard.press("Enter")
         tab.wait_for_url(f"**#{name}")
-        shown, said = tab.locator(".claim:visible"), int(link.inner_text().split()[-1])
-        wanted = tab.locator(f".claim.{name}").count() if name != "claim-ledger" else everything
+        shown, said = tab.locator(".entry:visible"), int(link.inner_text().split()[-1])
+        wanted = tab.locator(f".entry.{name}").count() if name != "claim-ledger" else everything
         assert shown.count() == wanted == said > 0
-        assert all(section.locator(".claim:visible").count() for section in tab.locator("article section section:visible").all())
+        assert all(section.locator(".entry:visible").count() for section in tab.locator("article section section:visible").all())
         assert [status.get_attribute("id") for status in tab.locator(".shown:visible").all()] == [name] * (name != "claim-ledger")
     context.close()
 

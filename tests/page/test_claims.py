@@ -79,3 +79,23 @@ def test_the_ledger_finds_every_stored_claim_in_its_chapter(tmp_path):
     ledger = dn.ledger(tmp_path)
     assert [item for item, _ in ledger] == list(dn.registry().values())
     assert {item.id: verdict for item, verdict in ledger if verdict} == {verdict.id: verdict for verdict in verdicts}
+
+
+def test_a_verdict_is_a_sentence_with_the_measurement_folded(monkeypatch):
+    results = []
+    monkeypatch.setattr("IPython.display.display", results.append)
+    dn.claim("L5", {"infinite width": "holds", "finite width": "does not close"}, evidence="proof", value="a < b", seeds=2,
+             says={"does not close": "It closes for √τ & no more.", "holds": "It holds."})
+    dn.claim("L5", "holds", evidence="proof", value="a < b", says={"does not close": "No."})  # no sentence for what came out
+    parts, plain = results
+    assert (parts.verdict, parts.parts["infinite width"], parts.says) == ("does not close", "holds", "It closes for √τ & no more.")
+    bundle = parts._repr_mimebundle_()
+    assert bundle["text/html"].startswith('<div class="claim"><p><strong>Lemma 5</strong> infinite width <span class="verdict holds">')
+    assert "<p>It closes for √τ &amp; no more.</p><details><summary>What was measured</summary>" in bundle["text/html"]
+    assert claims.Claim(**bundle[claims.MIME]) == parts and "NOT CLOSE" in bundle["text/plain"]
+    assert plain.says == "" and "<details>" not in plain._repr_mimebundle_()["text/html"]
+    for wrong in ({"one": "probably"}, "probably"):
+        with pytest.raises(ValueError, match=r"^verdict: "):
+            dn.claim("L5", wrong, evidence="proof", value="")
+    with pytest.raises(ValueError, match=r"^verdict: "):
+        dn.claim("L5", "holds", evidence="proof", value="", says={"hold": "It holds."})

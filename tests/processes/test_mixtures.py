@@ -1,5 +1,7 @@
 """Gaussian mixtures and their marginals against torch.distributions, autograd, quadrature and sampling."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -319,3 +321,15 @@ def test_marginals_match_torch_distributions_and_autograd(seed, k, d, t):
     assert torch.equal(both[0], p.log_prob(x.detach(), t)) and torch.equal(both[1], p.score(x.detach(), t))
     jacobian = torch.stack([torch.autograd.functional.jacobian(lambda y: p.score(y[None], t)[0], row) for row in x.detach()])
     assert torch.allclose(p.divergence(x.detach(), t), jacobian.diagonal(dim1=1, dim2=2).sum(1), rtol=1e-6, atol=1e-7)
+
+
+def test_the_prior_bound_is_exact_for_one_component():
+    one = dn.GaussianMixture.isotropic([1.0], [[2.0, 0.0, 1.0]], 0.5).diffused(dn.OU())
+    r, s = math.exp(-5.0), math.sqrt(1 - math.exp(-10.0))
+    exact = dn.kl_gaussian(r * torch.tensor([2.0, 0.0, 1.0]).double(), torch.eye(3).double() * (0.25 * r**2 + s**2), torch.zeros(3).double(),
+                           torch.eye(3).double() * s**2)
+    assert one.prior_kl() == pytest.approx(float(exact), rel=1e-6)
+    x = torch.linspace(-12, 12, 4001, dtype=torch.float64)
+    two = dn.GaussianMixture.two_modes(2.0).diffused(dn.VP(beta_max=6.0))
+    prior = dn.GaussianMixture.normal(two.sde.std(1.0))
+    assert dn.kl_grid(two.log_prob(x[:, None], 1.0).exp(), prior.log_prob(x[:, None]).exp(), x[1] - x[0]) <= two.prior_kl()

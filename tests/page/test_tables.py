@@ -1,0 +1,56 @@
+"""Tables are HTML for readers and aligned text for terminals, and say the same on every CPU."""
+
+import re
+
+import pytest
+import torch
+
+import diffnotes as dn
+from diffnotes.page import tables
+
+
+def test_a_table_is_html_and_aligned_text():
+    one = {"x": 0.5, "y": 1e-15, "z": 1234}
+    table = dn.table({"a": one, "b": {"x": torch.tensor(-12.0).double(), "w": "no <b>"}}, "Said.", below=1e-12, corner="case")
+    assert str(table).splitlines() == ["case      x        y      z  w", "a     0.500  < 10⁻¹²  1,234", "b     −12.0                  no <b>", "Said."]
+    html = table.html()
+    assert "no &lt;b&gt;" in html and "<caption>Said.</caption>" in html and html.count("<tr>") == 3
+    assert set(table._repr_mimebundle_()) == {"text/plain", "text/html"}
+    assert html.count("text-align:right") == 9 and html.count("text-align:left") == 6  # names and words to the left
+
+
+def test_rows_may_be_a_list_or_single_values():
+    table = dn.table([{"n": 32, "KL": 0.0886}, {"n": 128, "KL": 0.0141}], digits=2)
+    assert str(table).splitlines() == ["  n     KL", " 32  0.089", "128  0.014"]
+    assert str(dn.table({"a": 1.0, "b": 2.0}, column="value")).splitlines() == ["   value", "a   1.00", "b   2.00"]
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (0.5, "0.500"), (-0.0123, "−0.0123"), (12.34, "12.3"), (123.4, "123"), (99999.0, "99999"), (123456.0, "1.23·10⁵"), (1e5, "10⁵"), (0.0, "0"),
+    (1e-4, "10⁻⁴"), (-2.5e-7, "−2.5·10⁻⁷"), (7, "7"), (-12345, "−12,345"), (True, "yes"), (None, ""), ("as is", "as is"), (float("inf"), "∞"), (float("-inf"), "−∞"), (float("nan"), "nan"),
+    (torch.tensor(3), "3"), ([1], "[1]")])
+def test_how_a_value_is_shown(value, text):
+    assert tables.shown(value) == text
+
+
+def test_rounding_errors_are_shown_as_such():
+    assert tables.shown(3e-14, below=1e-12) == tables.shown(0.0, below=1e-12) == "< 10⁻¹²"
+    assert tables.shown(2e-12, below=1e-12) == "2·10⁻¹²"
+
+
+def test_powers_and_spreads():
+    assert [dn.power(v, 2) for v in (1e5, 1300.0, 2.5e-7, -4e-9)] == ["10⁵", "1.3·10³", "2.5·10⁻⁷", "−4·10⁻⁹"]
+    assert dn.spread(torch.arange(11.0)) == "5.0 (1.0 to 9.0)" and tables.shown(torch.arange(11.0)) == "5.00 (1.00 to 9.00)"
+
+
+@pytest.mark.parametrize(("wrong", "name"), [
+    (lambda: dn.table({}), "rows"), (lambda: dn.table(3), "rows"), (lambda: dn.table([1, 2]), "rows"), (lambda: dn.table("ab"), "rows"),
+    (lambda: dn.table({"a": 1}, digits=0), "digits"), (lambda: dn.table({"a": 1}, below=-1), "below")])
+def test_errors_name_the_argument(wrong, name):
+    with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
+        wrong()
+
+
+def test_a_screen_reader_hears_which_row_and_column_a_cell_is_in():
+    html = dn.table({"a": {"x": 1}}).html()
+    assert re.search(r'<th scope="col"[^>]*>x</th>', html) and re.search(r'<th scope="row"[^>]*>a</th>', html) and 'tabindex="0"' in html

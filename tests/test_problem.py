@@ -1,0 +1,127 @@
+"""A problem and its runs are what chapters used to spell out, and bounds hold along every run."""
+
+import numpy as np
+import pytest
+import torch
+
+import diffnotes as dn
+
+TWO = dn.GaussianMixture.two_modes(3.0)
+
+
+@pytest.fixture(scope="module")
+def problem():
+    return dn.Problem(TWO, n_t=24, n_x=48, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def few(problem):
+    return problem.train(m=24, n=16, seeds=3)
+
+
+def test_a_run_is_the_flow_of_its_own_features_and_samples(problem, few):
+    run, phi = few[1], dn.RandomFeatures.draw(24, 1, 5.0, np.random.default_rng(1))
+    data = TWO.sample(4096, np.random.default_rng(101))[:16]
+    p = TWO.diffused(problem.sde)
+    grid = dn.line_grid(p, problem.sde.std, 0.01, n_t=24, n_x=48)
+    nodes = grid.weighted(dn.GaussianMixture.empirical(data).diffused(problem.sde))
+    assert torch.equal(run.flow.statistics.B, dn.statistics(phi, nodes).B) and torch.equal(run.data, data)
+    assert torch.equal(run.population.C, dn.statistics(phi, grid.weighted(p)).C)
+    assert torch.equal(problem.data(4, 2), problem.data(8, 2)[:4])  # nested
+    alone = dn.Problem(TWO, pool=0, streams=(7, 3), device="cpu")
+    assert torch.equal(alone.data(5, 2), TWO.sample(5, np.random.default_rng(9)))
+    assert torch.equal(alone.features(4, 2).W, dn.RandomFeatures.draw(4, 1, 5.0, np.random.default_rng(5)).W)
+
+
+def test_read_outs_have_the_seeds_in_front_and_are_those_of_each_run(problem, few):
+    tau = dn.training_times(1, 1e4, 5, device="cpu")
+    for name in ("loss", "test_loss", "excess", "norm"):
+        both = getattr(few, name)(tau)
+        assert both.shape == (3, 5) and torch.equal(both[1], getattr(few[1], name)(tau))
+    assert torch.allclose(few.test_loss(tau)[1], few[1].population.loss(few[1].flow.theta(tau)))
+    assert torch.allclose(few.excess(tau), few.loss(tau) - torch.stack([run.flow.minimum() for run in few])[:, None])
+    kl = few.divergence(tau)
+    assert kl.shape == (3, 5) and few.score(tau)(torch.zeros(7, 1).double(), 0.3).shape == (3, 5, 7, 1)
+    assert torch.allclose(kl[2], problem.divergence(few[2].score(tau)))
+    assert [run.seed for run in problem.train(3, seeds=(5, 2))] == [5, 2] and len(problem.train(3, seeds=2)) == 2
+    assert torch.equal(few.map(lambda run: run.seed), torch.tensor([0, 1, 2]))
+
+
+def test_on_the_population_the_two_losses_are_one(problem):
+    run, tau = problem.train(m=8, seeds=1)[0], [1.0, 10.0]
+    assert run.data is None and torch.allclose(run.loss(tau), run.test_loss(tau), rtol=1e-12)
+
+
+def test_the_divergence_is_that_of_the_first_edition():
+    """Its solver worked in x, not in y = x / r: an independent discretisation of the same equation."""
+    problem = dn.Problem(TWO, streams=(0, 100), n_x=256, device="cpu")
+    runs, tau, sde = problem.train(256, 32, 2), torch.tensor([1e3, 2.2e4, 1e10]).double(), problem.sde
+    x = dn.stretched_grid(reach=150.0, n=900, core=6.0)
+    t = torch.linspace(sde.T ** (1 / 3), 0.01 ** (1 / 3), 65).double().pow(3).clamp(0.01, sde.T)
+    prior = dn.GaussianMixture.normal(sde.std(sde.T)).log_prob(x[:, None]).exp()
+    density = dn.reverse_sde_density(runs.score(tau), sde, x, t, prior)
+    first = dn.kl_grid(problem.marginals.log_prob(x[:, None], 0.01).exp(), density, dn.cell_widths(x))
+    assert torch.allclose(runs.divergence(tau), first, rtol=0.025)
+    assert torch.allclose(runs.divergence(tau, steps=96, cells=2000), first, rtol=0.006)
+
+
+@pytest.mark.parametrize("sde", [dn.OU(), dn.VE(), dn.VP()], ids=repr)
+def test_the_true_score_leaves_the_prior_and_little_else(sde):
+    problem = dn.Problem(TWO, sde, device="cpu")
+    assert 0 <= problem.solver_error() <= problem.marginals.prior_kl() + 1e-5
+    assert problem.solver_error(steps=96, cells=2000) == pytest.approx(problem.solver_error(), abs=3e-5)
+
+
+def test_far_modes_are_no_trouble_in_y():
+    far = dn.Problem(dn.GaussianMixture.two_modes(30.0), dn.OU(T=8.0), device="cpu")
+    assert far.solver_error(cells=4000) < far.marginals.prior_kl() + 2e-5 < 1e-4 and far.solver_error() < 5e-3
+
+
+@pytest.mark.parametrize("weight", ["std", "likelihood", 0.3])
+def test_certificates_hold_along_every_run(weight):
+    problem = dn.Problem(TWO, weighting=weight, n_t=24, n_x=48, device="cpu")
+    runs, tau = problem.train(m=24, n=200, seeds=2), dn.training_times(1, 1e4, 4, device="cpu")
+    terms = runs.certificate(tau)
+    assert terms.bound_a.shape == (2, 4) and terms.beta.shape == (2,)
+    assert torch.allclose(terms.loss, runs.test_loss(tau)) and (terms.loss <= terms.bound_a).all()
+    assert (runs.divergence(tau) <= terms.divergence).all()
+    if weight == "likelihood":
+        assert problem.kl_factor() == pytest.approx((5.0 - 0.01) / 2)
+
+
+def test_in_more_dimensions_there_are_losses_and_no_density():
+    problem = dn.Problem(dn.GaussianMixture.two_modes(2.0, d=3), n_nodes=300, device="cpu")
+    runs = problem.train(m=10, n=20, seeds=2)
+    assert runs.test_loss([1.0, 10.0]).shape == (2, 2) and runs[0].data.shape == (20, 3)
+    assert not torch.equal(runs[0].flow.statistics.S, runs[1].flow.statistics.S)
+    with pytest.raises(ValueError, match=r"^p: got a density in d = 3; allowed: d = 1"):
+        problem.solver_error()
+
+
+def test_device_and_precision_are_the_problems_own(problem):
+    single = dn.Problem(TWO, n_t=24, n_x=48, device="cpu", dtype=torch.float32)
+    one, other = single.train(8, 16, 1), problem.train(8, 16, 1)
+    assert one.loss([1.0]).dtype == torch.float32 and TWO.means.dtype == torch.float64
+    assert torch.allclose(one.loss([100.0]).double(), other.loss([100.0]), rtol=1e-4)
+    assert dn.Problem(TWO, device="meta").target.means.device.type == "meta"
+
+
+def test_training_times_are_even_in_the_logarithm():
+    tau = dn.training_times(1, 1e10, 41, device="cpu")
+    assert tau.dtype == torch.float64 and tau[0] == 1 and torch.allclose(tau.log10().diff(), torch.tensor(0.25).double())
+
+
+@pytest.mark.parametrize(("wrong", "name"), [
+    (lambda: dn.Problem(3.0), "target"), (lambda: dn.Problem(TWO, "OU"), "sde"), (lambda: dn.Problem(TWO, t_min=5.0), "t_min"),
+    (lambda: dn.Problem(TWO, weighting="g2"), "weighting"), (lambda: dn.Problem(TWO, weighting=lambda t: -t), "weighting"),
+    (lambda: dn.Problem(TWO, streams=3), "streams"), (lambda: dn.Problem(TWO, streams=(1, -1)), "streams"),
+    (lambda: dn.Problem(TWO, pool=-1), "pool"), (lambda: dn.Problem(TWO, n_t=0), "n_t"),
+    (lambda: dn.Problem(TWO).train(0), "m"), (lambda: dn.Problem(TWO).train(3, n=0), "n"), (lambda: dn.Problem(TWO).train(3, seeds=0), "seeds"),
+    (lambda: dn.Problem(TWO).train(3, seeds=[-1]), "seeds"), (lambda: dn.Problem(TWO).data(3, -1), "seed"),
+    (lambda: dn.Problem(TWO).empirical(torch.zeros(3, 2).double()), "data"), (lambda: dn.Problem(TWO).solver_error(steps=0), "steps"),
+    (lambda: dn.Problem(TWO).solver_error(cells=2), "cells"), (lambda: dn.Problem(TWO, n_t=8, n_x=9).train(3, seeds=1)[0].certificate(1.0), "run"),
+    (lambda: dn.training_times(0, 1, 3), "first"), (lambda: dn.training_times(2, 1, 3), "last"), (lambda: dn.Runs([]), "each"),
+])
+def test_errors_name_the_argument(wrong, name):
+    with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
+        wrong()
