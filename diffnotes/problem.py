@@ -1,6 +1,6 @@
 r"""One learning problem, and the networks trained on it: what the chapters talk to.
 
-A ``Problem`` holds target, process, loss, quadrature and random streams once, so that no chapter has to spell them out:
+A ``Problem`` holds target, process, loss, quadrature and random streams once, so that no chapter has to spell them out::
 
     problem = dn.Problem(dn.GaussianMixture.two_modes(3.0))
     tau = dn.training_times(1e2, 1e10, 25)

@@ -1,4 +1,4 @@
-"""Figures for the pages: drawn with matplotlib, shown as vectors that wear the reader's theme.
+"""Figures for the pages: drawn with matplotlib, shown as vectors that wear the reader's theme::
 
     left, right = dn.figures.panels(2)
     dn.figures.line(left, tau, runs.norm(tau), dn.figures.SIZES[0], "m = 16")
