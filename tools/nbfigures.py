@@ -8,8 +8,8 @@ A picture is any ``image/...`` output, and any in base64 inside ``text/html``, s
 when a colour channel differs by more than ``LEVEL`` of 255; a figure fails when in one of its frames (an animation has several)
 more than ``SHARE`` of the pixels are bad, or its size differs.  With pinned versions an unchanged figure is identical; the
 allowance is for last-bit differences between CPUs.  The data of a figure that moves, JSON inside ``text/html``, may differ by
-``NEAR`` in a number and by one level in the bytes of a curve.  What Pillow cannot read, such as SVG, must be the same letter by letter.  On
-failure expected, actual and difference pictures are written to ``_build/nbfigures`` and named in the report.
+``NEAR`` in a number and by one level in the bytes of a curve.  What Pillow cannot read, such as SVG, must be the same letter by
+letter.  On failure expected, actual and difference pictures are written to ``_build/nbfigures`` and named in the report.
 """
 
 import base64
