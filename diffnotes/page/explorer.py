@@ -77,11 +77,13 @@ def _words(tau, kl: Mapping) -> str:
     """What the picture shows, with its numbers, for those who cannot see it."""
     (*sizes, _), first = kl, np.median(next(iter(kl.values())), 0)
     n, best = sizes[0], first.argmin()
-    return (f"Above, the density that a model generates at three moments of its training on {n} samples, over the target's: too early, "
-            "one broad bump; in time, the modes of the target; too late, spikes where samples crowd. Below, the divergence from the "
-            f"target against training time, for {', '.join(map(str, sizes))} samples and for the population: for {n} samples it falls "
-            f"to {first[best]:.2g} nats near τ = {power(tau[best])} and climbs back to {first[-1]:.2g}; with more samples the least is "
-            "lower and later and the rise smaller; for the population it only falls.")
+    others = ", ".join(map(str, sizes))
+    return (
+        f"Above, the density that a model generates at three moments of its training on {n} samples, over the target's: "
+        "too early, one broad bump; in time, the modes of the target; too late, spikes where samples crowd. "
+        f"Below, the divergence from the target against training time, for {others} samples and for the population: "
+        f"for {n} samples it falls to {first[best]:.2g} nats near τ = {power(tau[best])} and climbs back to {first[-1]:.2g}; "
+        "with more samples the least is lower and later and the rise smaller; for the population it only falls.")
 
 
 def _scaled(rows) -> tuple[str, list[float]]:
