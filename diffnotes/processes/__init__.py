@@ -6,18 +6,6 @@ from .quadrature import Grid, Nodes, line_grid, sampled_nodes, time_nodes, weigh
 from .sde import OU, VE, VP, LinearSDE
 
 __all__ = [
-    "OU",
-    "VE",
-    "VP",
-    "DiffusedMixture",
-    "Driftless",
-    "GaussianMixture",
-    "Grid",
-    "LinearSDE",
-    "Nodes",
-    "Standardised",
-    "line_grid",
-    "sampled_nodes",
-    "time_nodes",
-    "weight_at",
+    "OU", "VE", "VP", "DiffusedMixture", "Driftless", "GaussianMixture", "Grid", "LinearSDE", "Nodes", "Standardised",
+    "line_grid", "sampled_nodes", "time_nodes", "weight_at",
 ]
