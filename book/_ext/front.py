@@ -1,7 +1,7 @@
 """The first screen's count of verdicts, doors and findings, made from the chapters' stored outputs.
 
-In the first chapter a Markdown cell that begins with ``<a id="front"></a>`` says the same in plain words, for GitHub and Colab; in
-the built book its HTML comes in its place.  A verdict that no longer has a number shown here stops the build.
+In the first chapter a Markdown cell that begins with ``<a id="front"></a>`` says the same in plain words, for GitHub and Colab;
+in the built book its HTML comes in its place.  A verdict that no longer has a number shown here stops the build.
 """
 
 import re
