@@ -61,7 +61,7 @@ def calls(device="cpu"):
         "Problem.divergence": (problem.divergence, dict(score=runs[0].score(tau), steps=6, cells=200, reach=8.0)),
         "Problem.generated": (problem.generated, dict(score=runs[0].score(tau), steps=6, cells=200, reach=8.0)),
         "generate": (dn.generate, dict(score=runs[0].score(tau), p=p, t_min=0.1, steps=6, cells=200, reach=8.0)),
-        "Generated.at": (problem.generated(p.score, steps=6, cells=200).at, dict(points=line)),
+        "Generated.at": (dn.Generated(line, dn.cell_widths(line), prior[None], prior).at, dict(points=line[::2])),
         "Problem.solver_error": (problem.solver_error, dict(steps=6, cells=200, reach=8.0)),
         "Problem.kl_factor": (problem.kl_factor, {}), "DiffusedMixture.prior_kl": (p.prior_kl, {}),
         **{f"{kind}.{k}": (getattr(some, k), dict(tau=tau)) for kind, some in (("Run", runs[0]), ("Runs", runs))
