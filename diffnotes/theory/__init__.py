@@ -11,5 +11,6 @@ from .noise_average import denoising_statistics
 __all__ = [
     "Certificate", "GradientFlow", "MonteCarlo", "RandomFeatures", "SampleBound", "Statistics", "TangentFeatures",
     "arc_cosine_kernel", "bounds", "certificate", "cosine_embedding", "denoising_statistics", "gaussian_features",
-    "gradient_descent", "minus_x", "minus_x_constants", "norm_needed", "sample_bound", "sampled_weights", "squared_error", "statistics",
+    "gradient_descent", "minus_x", "minus_x_constants", "norm_needed", "sample_bound", "sampled_weights", "squared_error",
+    "statistics",
 ]
