@@ -36,6 +36,7 @@ def calls(device="cpu"):
     full = dn.GaussianMixture([0.5, 0.5], data[:2], torch.eye(2, **kind).expand(2, 2, 2))
     phi = dn.RandomFeatures.draw(4, 1, SDE.T, rng(), **on)
     wide = dn.RandomFeatures.draw(4, 2, SDE.T, rng(), **on)
+    tangent = dn.TangentFeatures.draw(2, SDE.T, rng(), **on)
     grid = dn.line_grid(p, SDE.std, 0.1, n_t=4, n_x=8)
     nodes = grid.weighted(p)
     statistics = dn.statistics(phi, nodes)
@@ -117,6 +118,19 @@ def calls(device="cpu"):
         "GradientFlow.minimiser": (flow.minimiser, {}), "GradientFlow.minimum": (flow.minimum, {}),
         "gradient_descent": (dn.gradient_descent, dict(statistics=statistics, theta0=comparison, step=0.1, n_steps=2)),
         "denoising_statistics": (dn.denoising_statistics, dict(features=wide, p=plane, t=0.5, terms=6)),
+        "arc_cosine_kernel": (dn.arc_cosine_kernel, dict(y=data[:2], z=data[2:5])),
+        "gaussian_features": (partial(dn.gaussian_features, **on), dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
+        "norm_needed": (dn.norm_needed, dict(flow=flow, share=0.5)),
+        "TangentFeatures": (dn.TangentFeatures, dict(v=data, c=line[:6], T=2.0)),
+        "TangentFeatures.draw": (partial(dn.TangentFeatures.draw, **on), dict(neurons=3, T=2.0, generator=rng(), embedding=2)),
+        "TangentFeatures.__call__": (tangent, dict(x=x1[:2], t=tau)),
+        "MonteCarlo": (dn.MonteCarlo, dict(variance=1.0, largest=2.0)),
+        "MonteCarlo.mean": (dn.MonteCarlo(1.0, 2.0).mean, dict(m=3)),
+        "MonteCarlo.bound": (dn.MonteCarlo(1.0, 2.0).bound, dict(m=3, delta=0.1)),
+        "sampled_weights": (dn.sampled_weights, dict(features=phi, a=dn.minus_x)),
+        "squared_error": (dn.squared_error, dict(score=p.score, nodes=nodes, truth=nodes.score)),
+        "minus_x": (dn.minus_x, dict(w=data, u=data)),
+        "minus_x_constants": (dn.minus_x_constants, dict(nodes=nodes, T=2.0, embedding=3)),
         "bounds.gaussian_tail": (bounds.gaussian_tail, dict(delta=0.1)),
         "bounds.gaussian_escape": (bounds.gaussian_escape, dict(radius=tau, d=2)),
         "bounds.gaussian_tail_union": (bounds.gaussian_tail_union, dict(delta=0.1, d=2)),

@@ -50,7 +50,8 @@ def generate(score, p: DiffusedMixture, t_min: float, *, steps: int = 64, cells:
     if check.instance("p", p, DiffusedMixture).mixture.d != 1:
         check.fail("p", f"a density in d = {p.mixture.d}", "d = 1: the Fokker-Planck equation is solved on a line")
     t_min = check.number("t_min", t_min, 0.0, p.sde.T, open_low=True, open_high=True)
-    score, like, sde = Score(score, batch=True), check.with_values("p", p.mixture.means), Standardised(p.sde, p.mixture.covariance().sqrt().item() or 1.0)
+    score, like = Score(score, batch=True), check.with_values("p", p.mixture.means)
+    sde = Standardised(p.sde, p.mixture.covariance().sqrt().item() or 1.0)
     kind = dict(dtype=like.dtype, device=like.device)
     end, start = (torch.tensor(t, **kind) for t in (t_min, sde.T))
     core, prior_std, still = float(p.half_width(end, 3.0) / sde.unit(end)), float(sde.std(start)), Driftless(p.sde)
