@@ -120,7 +120,10 @@ def calls(device="cpu"):
         "kl_monte_carlo": (dn.kl_monte_carlo, dict(log_p=line, log_q=line - 1)),
         "bits_per_dim": (dn.bits_per_dim, dict(log_density=line, d=2, bin_width=0.1)),
         "kl_gaussian": (dn.kl_gaussian, dict(mean_p=one, cov_p=cov, mean_q=one + 1, cov_q=2 * cov)),
-        "integrated_score_density": (dn.integrated_score_density, dict(score=p.score, x=line, t=0.5)),
+        "integrated_score_density": (dn.integrated_score_density, dict(score=p.score, x=line, t=0.5, improper=False)),
+        **{f"generated_by_{k}": (getattr(dn, f"generated_by_{k}"), dict(score=p.score, sde=SDE, x=line, t=0.5, steps=6) | more)
+           for k, more in (("sde", dict(cells=200, reach=8.0, core=6.0)), ("flow", {}))},
+        "prior_divergence": (dn.prior_divergence, dict(p=p, cells=400)),
         "kl_on_points": (dn.kl_on_points, dict(score=p.score, log_p=-(line[::4] ** 2) / 2, x=line, t=0.5, every=4)),
         "cell_widths": (dn.cell_widths, dict(x=line)),
         "reverse_sde_density": (dn.reverse_sde_density, dict(score=p.score, sde=SDE, x=line, t=down, prior=prior, order=2, edge_mass=1e-3)),
