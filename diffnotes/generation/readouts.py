@@ -1,7 +1,8 @@
 r"""The densities that one learned score generates in one dimension, and the price of the prior from which they start.
 
-``generated_by_sde`` and ``generated_by_flow`` are the laws at time t of the paper's (3) and (4), started at T from the prior
-N(0, std(T)^2); ``density.integrated_score_density`` is (11), the third density of the same score.  All are [*b, N] on points x [N]:
+``generated_by_sde`` and ``generated_by_flow`` are the laws at time t of the paper's (3) and (4), started at T from the
+prior N(0, std(T)^2); ``density.integrated_score_density`` is (11), the third density of the same score.  All are [*b, N]
+on points x [N]:
 
     run = dn.Problem(target, sde).train(m=128, n=64, seeds=1)[0]
     dn.generated_by_sde(run.score(tau), sde, x, 0.01)
