@@ -1,6 +1,6 @@
 r"""One learning problem, and the networks trained on it: what the chapters talk to.
 
-A ``Problem`` holds target, process, loss, quadrature and random streams once, so that no chapter has to spell them out:
+A ``Problem`` holds target, process, loss, quadrature and random streams once, so that no chapter has to spell them out::
 
     problem = dn.Problem(dn.GaussianMixture.two_modes(3.0))
     tau = dn.training_times(1e2, 1e10, 25)
@@ -19,9 +19,8 @@ from torch import Tensor
 
 from .base import checks as check
 from .base import device as default_device
-from .generation import cell_widths, kl_grid, reverse_sde_density, stretched_grid
-from .generation.scores import Score
-from .processes import OU, DiffusedMixture, Driftless, GaussianMixture, LinearSDE, Nodes, line_grid, sampled_nodes, weight_at
+from .generation import Generated, generate
+from .processes import OU, DiffusedMixture, GaussianMixture, LinearSDE, Nodes, line_grid, sampled_nodes, weight_at
 from .theory import Certificate, GradientFlow, RandomFeatures, Statistics, certificate, statistics
 
 WEIGHTS: dict[str, Callable] = {"std": lambda sde: sde.std, "likelihood": lambda sde: lambda t: sde.diffusion(t) ** 2}
@@ -101,26 +100,13 @@ class Problem:
         seeds = range(check.integer("seeds", seeds)) if isinstance(seeds, int) else check.sequence("seeds", seeds)
         return Runs([self._run(m, n, check.integer("seeds", seed, 0)) for seed in seeds])
 
-    def divergence(self, score, *, steps: int = 48, cells: int = 1000, reach: float = 8.0) -> Tensor:
-        """KL(target || what the reverse SDE driven by ``score`` generates) at t_min, in nats, for d = 1; [*b] for a batch.
+    def generated(self, score, **solver) -> Generated:
+        """What the reverse SDE driven by ``score`` generates, for d = 1; ``solver``: steps, cells and reach of ``generate``."""
+        return generate(score, self.marginals, self.t_min, **solver)
 
-        The Fokker-Planck equation is solved in y = x / r(t), where the modes stand still, on ``cells`` cells out to ``reach``
-        standard deviations of the prior, in ``steps`` steps even in sqrt(t).  For its error halve steps and cells.
-        """
-        if self.target.d != 1:
-            check.fail("target", f"a density in d = {self.target.d}", "d = 1: the Fokker-Planck equation is solved on a line")
-        score = Score(score, batch=True)
-        still, r, like = Driftless(self.sde), self.sde.scale, self.target.means
-        core = float(self.marginals.half_width(self.t_min, 3.0) / r(torch.tensor(self.t_min).to(like)))
-        wide = check.number("reach", reach, 0.0, 38.0, open_low=True) * float(still.std(torch.tensor(self.sde.T).to(like)))
-        y = stretched_grid(max(wide, 25 * core), check.integer("cells", cells, 3), core, device=like.device, dtype=like.dtype)
-        t = torch.linspace(self.sde.T**0.5, self.t_min**0.5, check.integer("steps", steps) + 1, dtype=torch.float64)
-        prior = GaussianMixture.normal(still.std(self.sde.T).item()).to(like.device, like.dtype).log_prob(y[:, None]).exp()
-        mass = (prior * cell_widths(y)).sum()
-        check.holds("cells", (mass - 1).abs() <= 1e-3, "cells so many, and a reach so far, that they hold the prior's mass", mass)
-        density = reverse_sde_density(lambda z, s: r(s) * score(r(s) * z, s), still, y, self._inside(t.square()), prior)
-        truth = self.marginals.log_prob(r(self.t_min) * y[:, None], self.t_min).exp() * r(self.t_min)
-        return kl_grid(truth, density, cell_widths(y))
+    def divergence(self, score, **solver) -> Tensor:
+        """KL(target || generated) in nats, [*b] for a batch of scores.  For its error halve steps and cells."""
+        return self.generated(score, **solver).divergence()
 
     def solver_error(self, **solver) -> float:
         """The divergence with the true score: what is left of it is the prior's share and the solver's own error."""
@@ -132,9 +118,7 @@ class Problem:
         return ((self.sde.diffusion(t) ** 2 / weight_at(self.weighting, t)).amax() * (self.sde.T - self.t_min) / 2).item()
 
     def _times(self, count: int) -> Tensor:
-        return self._inside(torch.linspace(self.t_min, self.sde.T, count, dtype=torch.float64))
-
-    def _inside(self, t: Tensor) -> Tensor:
+        t = torch.linspace(self.t_min, self.sde.T, count, dtype=torch.float64)
         return t.to(self.target.means).clamp(self.t_min, self.sde.T)
 
     def _nodes(self, p: DiffusedMixture, stream) -> Nodes:
@@ -240,9 +224,13 @@ class Runs:
         scores = [run.score(tau) for run in self.each]
         return lambda x, t: torch.stack([score(x, t) for score in scores])
 
+    def generated(self, tau, **solver) -> Generated:
+        """The densities that the trained networks generate, all seeds and times solved together."""
+        return self.each[0].problem.generated(self.score(tau), **solver)
+
     def divergence(self, tau, **solver) -> Tensor:
-        """KL(target || generated) in nats, all seeds and times solved together; ``solver`` as for ``Problem.divergence``."""
-        return self.each[0].problem.divergence(self.score(tau), **solver)
+        """KL(target || generated) in nats."""
+        return self.generated(tau, **solver).divergence()
 
     def certificate(self, tau) -> Certificate:
         """The terms of (A), (B) and (C), with the seeds in front."""

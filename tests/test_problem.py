@@ -72,9 +72,9 @@ def test_the_true_score_leaves_the_prior_and_little_else(sde):
     assert problem.solver_error(steps=96, cells=2000) == pytest.approx(problem.solver_error(), abs=3e-5)
 
 
-def test_far_modes_are_no_trouble_in_y():
+def test_far_modes_are_no_trouble():
     far = dn.Problem(dn.GaussianMixture.two_modes(30.0), dn.OU(T=8.0), device="cpu")
-    assert far.solver_error(cells=4000) < far.marginals.prior_kl() + 2e-5 < 1e-4 and far.solver_error() < 5e-3
+    assert far.solver_error() < 5e-3 and far.solver_error(steps=128, cells=3000) < far.marginals.prior_kl() + 2e-5
 
 
 @pytest.mark.parametrize("weight", ["std", "likelihood", 0.3])
@@ -94,7 +94,7 @@ def test_in_more_dimensions_there_are_losses_and_no_density():
     runs = problem.train(m=10, n=20, seeds=2)
     assert runs.test_loss([1.0, 10.0]).shape == (2, 2) and runs[0].data.shape == (20, 3)
     assert not torch.equal(runs[0].flow.statistics.S, runs[1].flow.statistics.S)
-    with pytest.raises(ValueError, match=r"^target: got a density in d = 3; allowed: d = 1"):
+    with pytest.raises(ValueError, match=r"^p: got a density in d = 3; allowed: d = 1"):
         problem.solver_error()
 
 

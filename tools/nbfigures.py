@@ -7,13 +7,15 @@ loads this plugin, which puts ``FigureFile`` and ``FigureCell`` in the place of 
 A picture is any ``image/...`` output, and any in base64 inside ``text/html``, such as the frames of a slider.  A pixel is *bad*
 when a colour channel differs by more than ``LEVEL`` of 255; a figure fails when in one of its frames (an animation has several)
 more than ``SHARE`` of the pixels are bad, or its size differs.  With pinned versions an unchanged figure is identical; the
-allowance is for last-bit differences between CPUs.  What Pillow cannot read, such as SVG, must be the same letter by letter.  On
-failure expected, actual and difference pictures are written to ``_build/nbfigures`` and named in the report.
+allowance is for last-bit differences between CPUs.  The data of a figure that moves, JSON inside ``text/html``, may differ by
+``NEAR`` in a number and by one level in the bytes of a curve.  What Pillow cannot read, such as SVG, must be the same letter by
+letter.  On failure expected, actual and difference pictures are written to ``_build/nbfigures`` and named in the report.
 """
 
 import base64
 import copy
 import io
+import json
 import os
 import re
 from pathlib import Path
@@ -25,7 +27,9 @@ from PIL import Image, ImageSequence
 
 DRAWN = re.compile(r"<svg.*?</svg>", re.S)  # the same drawing stands beside it as a PNG, which is compared
 EMBEDDED = re.compile(r"data:(image/[\w.+-]+);base64,([A-Za-z0-9+/=\s]+)")
+DATA = re.compile(r'(?<=<script type="application/json">).*?(?=</script>)', re.S)
 LEVEL = 24
+NEAR = 0.02  # relative: of three digits the last may turn
 SHARE = 5e-5
 
 
@@ -44,6 +48,28 @@ def bad_pixels(expected: np.ndarray, actual: np.ndarray) -> np.ndarray:
     return np.abs(expected - actual).max(axis=-1) > LEVEL
 
 
+def near(expected, actual) -> bool:
+    """Whether two values out of JSON are the same but for rounding."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return list(expected) == list(actual) and all(near(expected[key], actual[key]) for key in expected)
+    if isinstance(expected, list) and isinstance(actual, list):
+        return len(expected) == len(actual) and all(map(near, expected, actual))
+    if isinstance(expected, int | float) and isinstance(actual, int | float):
+        return abs(expected - actual) <= NEAR * abs(expected)
+    if isinstance(expected, str) and isinstance(actual, str) and len(expected) == len(actual) > 40:  # bytes of a curve
+        one, other = (np.frombuffer(base64.b64decode(text), np.uint8).astype(int) for text in (expected, actual))
+        return bool((np.abs(one - other) <= 1).all())
+    return expected == actual
+
+
+def near_data(expected: str, actual: str) -> bool:
+    """Whether two texts are JSON and say the same but for rounding."""
+    try:
+        return near(json.loads(expected), json.loads(actual))
+    except ValueError:
+        return False
+
+
 def without_pictures(outputs) -> tuple[list, list[str]]:
     """Copies of the outputs with a word for each picture, so that nbval compares how many of a type there are; the pictures."""
     outputs, pictures = copy.deepcopy(list(outputs)), []
@@ -55,6 +81,8 @@ def without_pictures(outputs) -> tuple[list, list[str]]:
         if "text/html" in data:
             html = "".join(data["text/html"])
             pictures += [picture for _, picture in EMBEDDED.findall(html)]
+            pictures += DATA.findall(html)
+            html = DATA.sub("data", html)
             data["text/html"] = DRAWN.sub("drawing", EMBEDDED.sub(r"data:\1;picture", html))
     return outputs, pictures
 
@@ -71,7 +99,7 @@ class FigureCell(IPyNbCell):
         ref, expected = without_pictures(ref)
         same = super().compare_outputs(test, ref, skip_compare)
         for number, pair in enumerate(zip(expected, actual, strict=False)):
-            same &= pair[0] == pair[1] or self.compare_pictures(number, *pair)
+            same &= pair[0] == pair[1] or near_data(*pair) or self.compare_pictures(number, *pair)
         return same
 
     def compare_pictures(self, number, expected, actual) -> bool:

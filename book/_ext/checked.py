@@ -1,22 +1,14 @@
-"""The directives ``figure-gallery``, ``run-times``, ``not-reproduced``, ``mutants``, ``gpu-runs``, from chapters and records."""
+"""The directives ``run-times``, ``mutants`` and ``gpu-runs``, from chapters and records."""
 
-import base64
-import io
 import json
-import re
 from pathlib import Path
 
 from claim_ledger import table
 from docutils import nodes
 from docutils.statemachine import StringList
-from PIL import Image
 from sphinx.util.docutils import SphinxDirective
 
 from diffnotes.page import claims
-
-SLIDER = re.compile(r'<figure class="slider".*?src="data:image/png;base64,([^"]+)" alt="([^"]*)"'
-                    r'.*?<figcaption>(.*?)</figcaption>', re.S)
-WIDTH = 360  # pixels of a small picture
 
 
 class FromChapters(SphinxDirective):
@@ -31,46 +23,28 @@ class FromChapters(SphinxDirective):
         return container.children
 
 
-class FigureGallery(FromChapters):
-    """A card for every stored figure: the picture, made small, its caption, and the chapter that draws it."""
-
-    def lines(self, book):
-        folder = book.parent / "_build" / "gallery"
-        folder.mkdir(parents=True, exist_ok=True)
-        record, out = recorded(book)["check"], ["::::{grid} 1 2 2 3", ":gutter: 2", ""]
-        for notebook, title, cells in chapters(book):
-            passed = "failed" if notebook.stem in record["failed"] else "re-executed and equal"
-            last = f"{record['date']}: {passed}" if notebook.stem in record["seconds"] else "not in the last recorded check"
-            for number, (png, alt, caption) in enumerate(figures(cells)):
-                path = folder / f"{notebook.stem}-{number}.png"
-                picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
-                picture.thumbnail((WIDTH, WIDTH))
-                picture.quantize(64).save(path, optimize=True)
-                out += [f":::{{grid-item-card}} [{title}](/book/{notebook.name})", f":img-top: /_build/gallery/{path.name}",
-                        f":img-alt: {' '.join(alt.split())}", "", caption, "+++", last, ":::"]
-        return [*out, "::::"]
-
-
 class RunTimes(FromChapters):
     """Seconds of every chapter in the last recorded check, and minutes of its other presets."""
 
     def lines(self, book):
         check, presets, rows = recorded(book)["check"], recorded(book)["presets"], []
-        for notebook, title, _ in chapters(book):
+        for notebook in sorted(book.glob("*.ipynb")):
             here = {claim.id: claim.verdict for claim in claims.stored(notebook)}
             runs = [larger(preset, runs[notebook.stem], here) for preset, runs in presets.items() if notebook.stem in runs]
             record = book.parent / "diffnotes" / "page" / "records" / f"{notebook.stem}.json"
             if record.exists():
                 run = json.loads(record.read_text(encoding="utf-8"))
                 runs.append(larger("paper", run | {"verdicts": run["verdicts"]["paper preset"]}, here))
-            rows.append([f"[{title}](/book/{notebook.name})", str(check["seconds"].get(notebook.stem, "")), " <br>".join(runs)])
+            rows.append([f"[](/book/{notebook.name})", str(check["seconds"].get(notebook.stem, "")), " <br>".join(runs)])
         versions = ", ".join(f"{name} {number}" for name, number in check["versions"].items())
-        return [f"`ci`: {check['date']}, {check['machine']}, a thread for each chapter; {versions}.", "",
+        failed = ", ".join(check["failed"]) or "none"
+        return [f"The last recorded check is of {check['date']}, on {check['machine']}, one thread a chapter, with {versions}. "
+                f"Chapters that failed: {failed}.", "",
                 *table("times", "45 15 40", ["Chapter", "`ci`, seconds", "Larger presets, minutes"], rows)]
 
 
 class Mutants(FromChapters):
-    """How many changes of each module the tests see, and every line whose change they did not see."""
+    """How many changes the tests see, by module, and every line whose change they did not see."""
 
     def lines(self, book):
         record = json.loads((book / "mutants.json").read_text(encoding="utf-8"))
@@ -80,17 +54,11 @@ class Mutants(FromChapters):
             rows.append([f"`{name}`", seen, f"{run['date']}, commit {run['commit'][:7]}"])
             changes = [line for before, after in run["survivors"] for line in (f"- {before}", f"+ {after}")]
             survivors += [f"{name}.py", *changes, ""]
-        return [*table("mutants", "25 40 35", ["Module", "Changes seen by the tests", "When"], rows), "",
+        killed, mutants = (sum(run[kind] for run in record.values()) for kind in ("killed", "mutants"))
+        modules = table("mutants", "25 40 35", ["Module", "Changes seen", "When"], rows)
+        return [f"The tests see {killed:,} of {mutants:,} changes ({killed / mutants:.0%}).", "",
+                "::::{dropdown} Module by module", *modules, "::::", "",
                 "::::{dropdown} The changes that no test sees", "```diff", *survivors, "```", "::::"]
-
-
-class NotReproduced(FromChapters):
-    """The items that do not hold, or could not be decided, what was measured, and why in one sentence."""
-
-    def lines(self, book):
-        rows = [[f"[{item.name}](/book/{item.chapter}.ipynb) <br>{verdict.badges()}", verdict.measured(), item.why]
-                for item, verdict in claims.ledger(book) if verdict and item.why]
-        return table("reasons", "24 38 38", ["Item", "What was measured", "Why"], rows)
 
 
 class GpuRuns(FromChapters):
@@ -139,40 +107,21 @@ def made_by(run):
 
 
 def larger(preset, run, here):
-    """Minutes, verdicts against those of the page, machine and date of one chapter's run in a larger preset, in words."""
+    """Minutes, verdicts against those of the page, date and commit of one chapter's run in a larger preset, in words."""
     if "verdicts" not in run:
         return f"`{preset}`: {run['minutes']:g}, by hand, November 2026"
     other = [f"{id}: {run['verdicts'].get(id, 'none')}" for id, verdict in here.items() if run["verdicts"].get(id) != verdict]
     verdicts = "other verdicts: " + "; ".join(other) if other else "same verdicts"
     commit, _, dirty = run.get("commit", "").partition("-")
-    where = f"{run['machine']}; {run['date']}" + (f", commit {commit[:7]}" if commit else "") + (", changed" if dirty else "")
-    return f"`{preset}`: {run['minutes']:g}, {verdicts} ({where})"
+    when = run["date"] + (f", commit {commit[:7]}" if commit else "") + (", changed" if dirty else "")
+    return f"`{preset}`: {run['minutes']:g}, {verdicts} ({when})"
 
 
 def recorded(book):
     return json.loads((book / "checked.json").read_text(encoding="utf-8"))
 
 
-def chapters(book):
-    """Path, title and cells of every chapter, in order."""
-    for notebook in sorted(book.glob("*.ipynb")):
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-        yield notebook, "".join(cells[0]["source"]).splitlines()[0].removeprefix("# "), cells
-
-
-def figures(cells):
-    """(PNG in base64, alternative text, caption) of every figure and of a slider's first picture, in the order of the cells."""
-    for cell in cells:
-        about = cell["metadata"].get("mystnb", {})
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if "image/png" in data:
-                yield "".join(data["image/png"]), about["image"]["alt"], about["figure"]["caption"]
-            yield from SLIDER.findall("".join(data.get("text/html", "")))
-
-
 def setup(app):
-    for name, directive in (("figure-gallery", FigureGallery), ("run-times", RunTimes), ("not-reproduced", NotReproduced),
-                            ("mutants", Mutants), ("gpu-runs", GpuRuns)):
+    for name, directive in (("run-times", RunTimes), ("mutants", Mutants), ("gpu-runs", GpuRuns)):
         app.add_directive(name, directive)
     return {"parallel_read_safe": True, "version": "1"}

@@ -14,6 +14,9 @@ with a folded solution is its check: the page shows both in one fold.
 
 import json
 import re
+from pathlib import Path
+
+import front
 
 BOX = re.compile(
     r"^> \*\*(?P<title>(?P<kind>Statement|Theorem|Lemma|Corollary|Proposition|Definition|Remark|Assumption|Equation|Figure"
@@ -73,7 +76,7 @@ def source_read(app, docname, source):
     notebook["cells"] = one_fold(notebook["cells"])
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
-            cell["source"] = convert("".join(cell["source"]))
+            cell["source"] = convert(front.convert("".join(cell["source"]), Path(app.srcdir) / "book"))
     source[0] = json.dumps(notebook)
 
 

@@ -58,8 +58,11 @@ def reverse_sde_density(score, sde: LinearSDE, x: Tensor, t: Tensor, prior: Tens
         edge_mass: the most that an edge cell may hold in the end.  A learned score can drive a little mass to infinity
             on any grid; it piles up in the edge cells, where the flux is zero.
 
-    Returns: densities [*b, N] with mass one.
-    Raises: ``ValueError`` for a grid that does not hold the mass, or steps too long.
+    Returns:
+        densities [*b, N] with mass one.
+
+    Raises:
+        ValueError: the grid does not hold the mass, or a step is too long.
     """
     check.instance("sde", sde, LinearSDE)
     score = Score(score, batch=True)

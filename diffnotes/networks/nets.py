@@ -30,12 +30,12 @@ class Replicas:
 
     @property
     def replicas(self) -> int:
-        """R."""
+        """How many, R."""
         return len(self.theta)
 
     @property
     def event(self) -> tuple[int, ...]:
-        """Shape of a sample: () for numbers, (d,) for vectors."""
+        """Shape of a sample, () for numbers and (d,) for vectors."""
         raise NotImplementedError
 
     def with_theta(self, theta: Tensor) -> Self:
@@ -139,7 +139,7 @@ class SwishNet(Replicas):
 
     @property
     def event(self) -> tuple[int, ...]:
-        """Shape of a sample: a number."""
+        """Shape of a sample, that of a number."""
         return ()
 
     def inputs(self, x: Tensor, t: Tensor) -> Tensor:

@@ -27,11 +27,11 @@ class Network(Protocol):
 
     @property
     def replicas(self) -> int:
-        """R."""
+        """How many, R."""
 
     @property
     def event(self) -> tuple[int, ...]:
-        """Shape of a sample: () for numbers, (d,) for vectors."""
+        """Shape of a sample, () for numbers and (d,) for vectors."""
 
     def inputs(self, x: Tensor, t: Tensor) -> Tensor:
         """What the network sees at noisy samples x [R, *event, n] and times t [R, n], in one tensor [R, ..., n]."""

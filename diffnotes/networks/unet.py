@@ -69,7 +69,7 @@ class UNet(Replicas):
 
     @property
     def prior(self) -> GaussianMixture:
-        """Where generation starts: the marginal at T of an isotropic Gaussian with variance data_std^2 (zero without it)."""
+        """Where generation starts, the marginal at T of an isotropic Gaussian with variance data_std^2 (zero without it)."""
         kind = dict(dtype=self.theta.dtype, device=self.theta.device)
         spread = ((self.data_std or 0.0) ** 2 + float(self.sde.std(self.sde.T)) ** 2) ** 0.5
         return GaussianMixture.isotropic(torch.ones(1, **kind), torch.zeros(1, *self.event, **kind), spread)

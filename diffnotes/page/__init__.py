@@ -3,10 +3,11 @@
 from . import figures, plots
 from .chapter import by_preset, preset, seeds, start
 from .claims import claim, ledger, registry
+from .explorer import stop_the_training
 from .records import beside
 from .tables import Table, power, spread, table
 
 __all__ = [
     "Table", "beside", "by_preset", "claim", "figures", "ledger", "plots", "power", "preset", "registry", "seeds", "spread",
-    "start", "table",
+    "start", "stop_the_training", "table",
 ]

@@ -1,4 +1,4 @@
-"""Figures for the pages: drawn with matplotlib, shown as vectors that wear the reader's theme.
+"""Figures for the pages: drawn with matplotlib, shown as vectors that wear the reader's theme::
 
     left, right = dn.figures.panels(2)
     dn.figures.line(left, tau, runs.norm(tau), dn.figures.SIZES[0], "m = 16")
@@ -59,11 +59,10 @@ def panels(count: int = 1, width: float = 3.5, height: float = 2.7) -> list[Axes
         return [Figure(figsize=(width, height), layout="constrained").subplots() for _ in range(check.integer("count", count))]
 
 
-def stack(width: float, height: float, ratios: Sequence[float]) -> list[Axes]:
-    """Axes one below the other in one figure, with a common x axis."""
+def mosaic(layout: str, width: float, height: float, ratios: Sequence[float]) -> dict[str, Axes]:
+    """Axes of one figure by their letters, laid out as in the text ``layout``, such as "abc;ddd" with two heights."""
     with matplotlib.rc_context(_RC):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        return list(figure.subplots(len(ratios), sharex=True, height_ratios=ratios))
+        return Figure(figsize=(width, height), layout="constrained").subplot_mosaic(layout, height_ratios=ratios)
 
 
 def axes(ax: Axes, x: str = "", y: str = "", log: str = "", xlim=None, ylim=None, xticks=None, yticks=None) -> Axes:
@@ -206,11 +205,14 @@ def png(figures: Sequence[Figure], colours: int = 64) -> bytes:
     return buffer.getvalue()
 
 
+def roles() -> str:
+    """The roles as custom properties of a style sheet: ``--dn-ink`` and the others, each light or dark as the page is."""
+    found = " ".join(f"--dn-{name}: light-dark({light}, {dark});" for light, (name, dark) in ROLES.items() if name != "paper")
+    return f"--dn-paper: var(--pst-color-background, var(--jp-layout-color0, light-dark({PAPER}, {ROLES[PAPER][1]}))); {found}"
+
+
 def _style() -> str:
-    roles = " ".join(f"--dn-{name}: light-dark({light}, {dark});" for light, (name, dark) in ROLES.items() if name != "paper")
-    paper = f"--dn-paper: var(--pst-color-background, var(--jp-layout-color0, light-dark({PAPER}, {ROLES[PAPER][1]})));"
-    sheet = resources.files(__package__).joinpath("figures.css").read_text(encoding="utf-8")
-    return sheet.replace("__ROLES__", f"{paper} {roles}")
+    return resources.files(__package__).joinpath("figures.css").read_text(encoding="utf-8").replace("__ROLES__", roles())
 
 
 def _tick(value: float) -> str:

@@ -1,10 +1,23 @@
 """Processes: linear SDEs, the densities that they turn a mixture into, and nodes for averages over time and space."""
 
+from .frames import Driftless, Standardised
 from .mixtures import DiffusedMixture, GaussianMixture
 from .quadrature import Grid, Nodes, line_grid, sampled_nodes, time_nodes, weight_at
-from .sde import OU, VE, VP, Driftless, LinearSDE
+from .sde import OU, VE, VP, LinearSDE
 
 __all__ = [
-    "OU", "VE", "VP", "DiffusedMixture", "Driftless", "GaussianMixture", "Grid", "LinearSDE", "Nodes", "line_grid",
-    "sampled_nodes", "time_nodes", "weight_at",
+    "OU",
+    "VE",
+    "VP",
+    "DiffusedMixture",
+    "Driftless",
+    "GaussianMixture",
+    "Grid",
+    "LinearSDE",
+    "Nodes",
+    "Standardised",
+    "line_grid",
+    "sampled_nodes",
+    "time_nodes",
+    "weight_at",
 ]

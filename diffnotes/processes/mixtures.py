@@ -88,7 +88,7 @@ class GaussianMixture:
 
     @property
     def d(self) -> int:
-        """Dimension."""
+        """Dimension of x."""
         return self.means.shape[1]
 
     def to(self, device=None, dtype=None) -> "GaussianMixture":

@@ -20,11 +20,11 @@ def shares(exponent: Tensor, log_weight: Tensor) -> tuple[Tensor, Tensor]:
 
     The largest exponent is taken off before the weights are added, which would be lost beside it.
     """
-    top = exponent.amax(-1, keepdim=True).detach()
+    top = exponent.amax(1, keepdim=True).detach()
     terms = exponent - top + log_weight
-    share, best = terms.softmax(-1), terms.argmax(-1, keepdim=True)
-    log_sum = top + terms.gather(-1, best) - share.gather(-1, best).log()  # one exponential for each term, not two
-    return share, log_sum[..., 0]
+    share, best = terms.softmax(1), terms.argmax(1, keepdim=True)
+    log_sum = top + terms.gather(1, best) - share.gather(1, best).log()  # one exponential for each term, not two
+    return share, log_sum.squeeze(1)
 
 
 class Pulls:
@@ -35,11 +35,11 @@ class Pulls:
         self.variance = scale[:, None, None] ** 2 * mixture.variances.double() + std[:, None, None] ** 2  # [b, k or 1, d]
         offset = x[:, None, :] - scale[:, None, None] * mixture.means.double()  # [b, k, d]
         if self.basis is not None:
-            offset = _rotate(self.basis.mT, offset)
+            offset = torch.einsum("kji,bkj->bki", self.basis, offset)
         pull = offset / -self.variance
         normaliser = 0.5 * torch.log(2 * math.pi * self.variance).sum(-1)
         self.share, self.log_prob = shares(0.5 * (offset * pull).sum(-1), mixture.weights.double().log() - normaliser)
-        self.pull = pull if self.basis is None else _rotate(self.basis, pull)
+        self.pull = pull if self.basis is None else torch.einsum("kij,bkj->bki", self.basis, pull)
 
     def score(self) -> Tensor:
         """[b, d]."""
@@ -48,7 +48,7 @@ class Pulls:
     def divergence(self) -> Tensor:
         """[b]."""
         spread = (self.pull - self.score()[:, None]).square().sum(-1)
-        return (self.share * (spread - (1 / self.variance).sum(-1))).sum(-1)
+        return (self.share * (spread - (1 / self.variance).sum(-1))).sum(1)
 
 
 class Products:
@@ -65,17 +65,22 @@ class Products:
         return centre, means, means.square().sum(1)
 
     @staticmethod
+    def variances(mixture, scale: Tensor, std: Tensor) -> Tensor:
+        """The variance in any direction, [b]."""
+        return scale**2 * mixture.variances[0, 0].double() + std**2
+
+    @staticmethod
     def fits(mixture, frame, x: Tensor, scale: Tensor, std: Tensor) -> bool:
         """Whether exponents are right to 1e-7."""
         centre, _, norm = frame
         size = (x - scale[:, None] * centre).square().sum(1) + scale**2 * norm.amax()
-        lost = torch.finfo(torch.float64).eps * size / (scale**2 * mixture.variances[0, 0].double() + std**2)
+        lost = torch.finfo(torch.float64).eps * size / Products.variances(mixture, scale, std)
         return check.readable(lost <= 1e-7) is not False
 
     def __init__(self, mixture, x: Tensor, scale: Tensor, std: Tensor, frame):
         centre, self.means, self.size = frame
         self.x, self.scale = x - scale[:, None] * centre, scale
-        self.variance = scale**2 * mixture.variances[0, 0].double() + std**2
+        self.variance = self.variances(mixture, scale, std)
         near = (self.x * (scale / self.variance)[:, None]) @ self.means.mT
         exponent = near.sub_((scale**2 / (2 * self.variance))[:, None] * self.size)  # less |x|^2 / (2 variance), which all have
         self.share, log_sum = shares(exponent, mixture.weights.double().log())
@@ -90,8 +95,3 @@ class Products:
         """[b]."""
         spread = (self.share @ self.size - (self.share @ self.means).square().sum(1)).clamp(min=0)
         return (self.scale / self.variance) ** 2 * spread - self.x.shape[1] / self.variance
-
-
-def _rotate(matrices, vectors):
-    """matrices [k or 1, d, d] times vectors [b, k, d]."""
-    return vectors @ matrices[0].mT if len(matrices) == 1 else torch.einsum("kij,bkj->bki", matrices, vectors)

@@ -215,33 +215,3 @@ class VP(LinearSDE):
 
     def _std(self, t):
         return torch.sqrt(-torch.expm1(-self._integral(t)))
-
-
-class Driftless(LinearSDE):
-    r"""The process y(t) = x(t) / r(t) of another SDE: f = 0, g / r, scale one, std v.
-
-    A score s of x becomes r s(r y, t), a density p(x) becomes r p(r y).  Modes stay where they are, so numerical
-    schemes need not carry them: for modes far apart the Fokker-Planck solver is a hundred times more accurate in y.
-    """
-
-    def __init__(self, inner: LinearSDE):
-        self.inner = check.instance("inner", inner, LinearSDE)
-        self.T = inner.T
-
-    def _drift_rate(self, t):
-        return torch.zeros_like(t)
-
-    def _times(self, t):
-        return self.inner.resolved(t)
-
-    def _diffusion(self, t):
-        return self.inner.diffusion(t) / self.inner.scale(t)
-
-    def _scale(self, t):
-        return torch.ones_like(t)
-
-    def _std(self, t):
-        return self.inner.std(t) / self.inner.scale(t)
-
-    def __repr__(self):
-        return f"Driftless({self.inner!r})"

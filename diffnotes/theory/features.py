@@ -55,7 +55,7 @@ class RandomFeatures:
 
     @property
     def width(self) -> int:
-        """m."""
+        """Number of features, m."""
         return self.W.shape[0]
 
     @property

@@ -4,12 +4,14 @@ import ast
 import html
 import inspect
 import json
+import posixpath
 import re
 from operator import attrgetter
 from pathlib import Path
 
 import pytest
 import yaml
+from sphinx.util.inventory import InventoryFile
 
 import diffnotes as dn
 from diffnotes.page import claims
@@ -36,27 +38,42 @@ def test_every_item_with_a_chapter_has_its_verdict_there_and_no_other_has_one():
         assert (verdict is not None) == bool(item.chapter), item.id
         if verdict:
             assert verdict.verdict in claims.VERDICTS and verdict.evidence in claims.EVIDENCE and verdict.value
-            assert bool(item.why) == (
-                verdict.verdict in ("does not reproduce", "does not close", "vacuous at this scale", "not testable here")), item.id
+            assert bool(item.why) == (verdict.verdict not in ("holds", "holds in experiment")), item.id
 
 
 @pytest.mark.skipif(not HTML.exists(), reason="the book is not built: run python -m tools.build")
 def test_the_ledger_page_says_what_the_chapters_store():
     page = (HTML / "03_claim_ledger.html").read_text(encoding="utf-8")
-    tables = re.findall(r"<tbody>(.*?)</tbody>", page, re.S)
-    rows = [re.sub(r"<[^>]+>", " ", row) for table in tables for row in re.findall(r"<tr[^>]*>(.*?)</tr>", table, re.S)]
-    expected = sorted(dn.ledger(BOOK), key=lambda pair: pair[1] is None)
-    assert len(rows) == len(expected)
-    for row, (item, verdict) in zip(rows, expected, strict=True):
-        words = " ".join(html.unescape(row).replace("\u2019", "'").split())  # the page has typographic apostrophes
-        assert words.startswith(item.name)
-        assert verdict is None or words.endswith(f"{verdict.verdict} {verdict.evidence} {verdict.measured()}")
+    blocks = re.findall(r'<div class="entry [^"]*" id="claim-([\w-]+)">(.*?)\n</div>', page, re.S)
+    assert [name for name, _ in blocks] == [item.id.lower() for item, _ in dn.ledger(BOOK)]
+    for (_, block), (item, verdict) in zip(blocks, dn.ledger(BOOK), strict=True):
+        words = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", block)).split())
+        assert words.startswith(f"{item.name} {item.place}")
+        if verdict:
+            assert words.endswith(f"What was measured {verdict.measured()}") and verdict.says in words
+            assert re.findall(r'class="verdict [^"]*">([^<]*)<', block) == list(verdict.parts.values() or [verdict.verdict])
 
 
 def test_every_page_is_in_the_table_of_contents():
-    toc = (ROOT / "_toc.yml").read_text()
-    listed = set(re.findall(r"book/(\w+)", toc))
-    assert listed == {page.stem for page in BOOK.iterdir() if page.suffix in (".md", ".ipynb")}
+    listed = re.findall(r"(book/[\w/]+)", (ROOT / "_toc.yml").read_text())
+    pages = (page.relative_to(ROOT).with_suffix("") for page in BOOK.rglob("*") if page.suffix in (".md", ".ipynb"))
+    assert sorted(listed) == sorted(page.as_posix() for page in pages)
+
+
+@pytest.mark.skipif(not HTML.exists(), reason="the book is not built: run python -m tools.build")
+def test_the_reference_has_every_name_that_a_reader_can_type():
+    with (HTML.parent / "objects.inv").open("rb") as file:
+        inventory = InventoryFile.load(file, "", posixpath.join)
+    listed = {name for kind, names in inventory.items() if kind.startswith("py:") for name in names}
+    inside = [f"{room.__name__.rpartition('.')[2]}.{name}" for room in (dn.bounds, dn.figures, dn.plots) for name, thing in vars(room).items()
+              if name[0] != "_" and callable(thing) and inspect.getmodule(thing) is room]
+    assert {f"diffnotes.{name}" for name in [*dn.__all__, *inside]} - listed == set()
+
+
+def test_the_drawing_of_the_rooms_shows_what_each_room_knows():
+    arrows = re.findall(r'data-from="(\w+)" data-to="(\w+)"', (BOOK / "91_package.md").read_text(encoding="utf-8"))
+    known = {room: {to for start, to in arrows if start == room} for room in BELOW}
+    assert {room: below.union(*(known[other] for other in below)) for room, below in known.items()} == BELOW
 
 
 def test_every_chapter_leads_to_the_next():

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlparse
 import pytest
 
 HTML = Path(__file__).resolve().parents[2] / "_build" / "html"
-PAGES = sorted(str(page.relative_to(HTML)) for page in HTML.glob("book/*.html"))
+PAGES = sorted(str(page.relative_to(HTML)) for page in HTML.glob("book/**/*.html"))
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -143,6 +143,26 @@ def test_a_slider_shows_what_its_handle_says_after_going_back(browser, page, way
     tab.close()
 
 
+def test_the_ledger_shows_one_verdict_alone_without_scripts(browser):
+    context = browser.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto((HTML / "book/03_claim_ledger.html").as_uri())
+    everything = tab.locator(".entry").count()
+    assert tab.locator(".entry:visible").count() == everything > 40 and tab.locator(".shown:visible").count() == 0
+    links = tab.locator("nav.verdicts a")
+    for name in links.evaluate_all("links => links.map(link => link.hash.slice(1))"):
+        link = tab.locator(f"nav.verdicts a[href='#{name}']")
+        link.focus()
+        tab.keyboard.press("Enter")
+        tab.wait_for_url(f"**#{name}")
+        shown, said = tab.locator(".entry:visible"), int(link.inner_text().split()[-1])
+        wanted = tab.locator(f".entry.{name}").count() if name != "claim-ledger" else everything
+        assert shown.count() == wanted == said > 0
+        assert all(section.locator(".entry:visible").count() for section in tab.locator("article section section:visible").all())
+        assert [status.get_attribute("id") for status in tab.locator(".shown:visible").all()] == [name] * (name != "claim-ledger")
+    context.close()
+
+
 def test_search_works_from_file(browser):
     tab = browser.new_page()
     tab.goto((HTML / "search.html").as_uri() + "?q=Lyapunov")
@@ -151,9 +171,10 @@ def test_search_works_from_file(browser):
     tab.close()
 
 
-# A chapter with sliders and folded proofs, the ledger's tables, the gallery's cards, the search form; all pages pass (checked by hand).
+# A chapter with sliders and folded proofs, the ledger, tables, a page of the reference, the search form; all pages pass (checked by hand).
 AUDITED = [("book/31_modes_shift.html", "light"), ("book/21_exact_gradient_flow.html", "dark"), ("book/03_claim_ledger.html", "dark"),
-           ("book/04_what_was_checked.html", "light"), ("book/90_bibliography.html", "light"), ("search.html", "light")]
+           ("book/04_what_was_checked.html", "light"), ("book/90_bibliography.html", "light"), ("book/91_package.html", "dark"),
+           ("book/reference/networks.html", "light"), ("search.html", "light")]
 
 
 @pytest.mark.parametrize("page, scheme", AUDITED)
@@ -192,7 +213,7 @@ def test_printing_shows_what_is_folded(browser, tmp_path):
 
 
 def test_every_page_is_in_the_sitemap_and_has_its_card():
-    listed = set(re.findall(r"<loc>[^<]*/(book/[\w.]+)</loc>", (HTML / "sitemap.xml").read_text(encoding="utf-8")))
+    listed = set(re.findall(r"<loc>[^<]*/(book/[\w./]+)</loc>", (HTML / "sitemap.xml").read_text(encoding="utf-8")))
     assert listed >= set(PAGES)
     for page in PAGES:
         card = re.search(r'property="og:image" content="[^"]*/(_images/[^"]+)"', (HTML / page).read_text(encoding="utf-8"))

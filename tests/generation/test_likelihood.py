@@ -47,11 +47,12 @@ def test_a_derivative_is_right_to_a_twentieth_of_its_size_at_half_of_the_points(
 
     Which bug this catches: a tolerance in units of something else, which takes a wrong derivative that is small.
     """
-    x, unit = dn.normal(np.random.default_rng(0), (8, 3)), 1 / float(SDE.std(0.5)) ** 2
+    x, unit = dn.normal(np.random.default_rng(0), (2, 4, 3)), 1 / float(SDE.std(0.5)) ** 2
     for slope in (1e-3, -1e-3, 1.0, 1e3, -1e3):
-        for share, right in ((0.0, True), (0.04, True), (-0.04, True), (0.07, False), (-0.07, False), (-1.0, False), (-2.0, False)):
+        for share, right in ((0.0, True), (0.04, True), (-0.04, True), (0.06, False), (-0.06, False), (-1.0, False), (-2.0, False)):
             factor = 1 + share * (slope + unit) / slope
             assert agrees(lambda x, t, slope=slope: slope * x, x, factor=factor) is right
+    x = x.flatten(0, 1)
     for n, right in ((3, False), (4, True), (8, True)):
         def some(x, t, n=n):
             return torch.cat([x[:n], x[n:].detach()])
@@ -79,6 +80,47 @@ def test_rounding_of_a_difference_quotient_refuses_no_score(score, where):
     """In single precision, with a large value or at a point far away: the quotient is wrong, and the derivative is not."""
     x = where + torch.from_numpy(np.random.default_rng(0).standard_normal((40, 2))).float()
     assert agrees(score, x, 1e-3)
+
+
+@pytest.mark.parametrize("sde, t", [(dn.OU(T=3.0), 1e-3), (dn.OU(T=3.0), 1e-2), (dn.VP(), 1e-2), (dn.VE(), 0.1), (dn.VE(), 0.3)])
+def test_rounding_refuses_no_score_of_a_point(sde, t):
+    """A point's denoiser is constant: in single precision std^2 times the quotient, plus d, is a rounding error and nothing else.
+
+    At the point, in the origin, it is that of products with h; at black pixels of a white image that of the score, the same in
+    all coordinates; beside a point that is far from the origin along one axis that of x.
+
+    Which bug this catches: an allowance that forgets one of them, for which a score without any fault is refused."""
+    t, far = torch.tensor(t), torch.tensor([-100.0, 0.0, 0.0])
+    beside = far + 0.01 * torch.from_numpy(np.random.default_rng(0).standard_normal((2, 20, 3))).float()
+    for point, x in ((torch.zeros(10), torch.zeros(2, 5, 10)), (torch.ones(784), torch.zeros(2, 1, 784)), (far / sde.scale(t), beside)):
+        score = dn.GaussianMixture.empirical(point[None]).diffused(sde).score
+        assert likelihood._agrees(likelihood._reverse, score, sde, x, t)
+
+
+def test_rounding_excuses_no_denoiser_that_is_cut_off():
+    """Which bug this catches: a difference quotient that says nothing beside a large value, taken for consent."""
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal((40, 2))).float()
+    for value in (1e5, 1e7, -1e9):
+        assert not agrees(lambda x, t, value=value: value + (x.detach() - x) / SDE.std(t) ** 2, x, 1e-3)
+
+
+def test_each_of_the_three_steps_is_the_right_one_somewhere():
+    """In single precision, where 0.003 std are 4 units of the last place of 0.75, and 0.03 std are 5 of those of 6.
+
+    At 6 a smaller step is no step, and for what turns within std / 2 a larger one is too long; at 0.75 the same holds for the step
+    in the middle and what turns within std / 50, and at the origin for the smallest, where rounding allows it.
+
+    Which bug this catches: fewer steps, or steps each of which must be right for half of the points."""
+    std = 4 * 2.0**-24 / 0.003
+    t, turns = std**2 / 2, ((6.0, 0.5), (0.75, 0.02), (0.0, 0.001))
+    assert float(SDE.std(t)) == pytest.approx(std, rel=1e-6)
+
+    def score(x, t):
+        return sum(torch.tanh((x - place) / (width * std)) for place, width in turns) / std
+
+    points = [place + width * std * torch.linspace(-0.3, 0.3, 20)[:, None] for place, width in turns]
+    for x in (*points, torch.cat(points)):
+        assert agrees(score, x, t) and not agrees(score, x, t, factor=1.2)
 
 
 def gaussian(d, std=0.5):
@@ -250,13 +292,15 @@ def test_trained_features_with_many_kinks_and_points_on_boundaries():
     assert dn.probability_flow_log_prob(two.score, sde, torch.zeros(1, 1, dtype=F64), up, p.mixture.log_prob).isfinite()
 
 
-def test_single_precision_near_the_end_empty_batches_and_one_time():
+def test_single_precision_near_the_end_empty_batches_and_few_times():
     for end in (0.1, 0.3, 0.7, 1.1):
         sde, x = dn.OU(T=end), torch.zeros(2, 1)
         q = dn.GaussianMixture.normal(1.0, dtype=torch.float32)
         value = dn.probability_flow_log_prob(q.diffused(sde).score, sde, x, sde.geometric_times(0.1, 8, dtype=torch.float32), q.log_prob)
         torch.testing.assert_close(value, q.log_prob(x), atol=1e-4, rtol=0)
     assert dn.probability_flow_log_prob(P.score, SDE, X[:0], T, lambda y: P.log_prob(y, SDE.T)).shape == (0,)
+    two = [dn.probability_flow_log_prob(P.score, SDE, X, T[:2], lambda y: P.log_prob(y, SDE.T), **way) for way in ({}, dict(divergence=P.divergence))]
+    torch.testing.assert_close(*two)
     with pytest.raises(ValueError, match=r"^t: got 1 time; allowed: at least 2"):
         dn.probability_flow_log_prob(P.score, SDE, X, T[:1], lambda y: P.log_prob(y, SDE.T))
 

@@ -19,6 +19,11 @@ def test_registry_has_every_item_in_its_group():
         "O": "this book", "B": "beyond the paper"}
 
 
+def test_the_registry_speaks_in_sentences():
+    texts = [text for item in dn.registry().values() for text in (item.says, item.why) if text]
+    assert [text for text in texts if not (text[0].isupper() and text.endswith(".")) or text.count("$") % 2] == []
+
+
 def test_a_verdict_in_the_wrong_chapter_is_refused(tmp_path):
     verdict = claims.Claim("L4", "holds", "inequality", "1", 0)
     output = {"output_type": "display_data", "metadata": {}, "data": verdict._repr_mimebundle_()}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import diffnotes as dn
 
 SDES = [dn.VE(25.0), dn.VE(1.5, T=3.0), dn.OU(), dn.OU(rate=0.3, T=2.0), dn.VP(), dn.VP(0.5, 4.0, T=2.0), dn.Driftless(dn.OU(T=2.0)),
-        dn.Driftless(dn.VP(0.5, 4.0, T=2.0))]
+        dn.Driftless(dn.VP(0.5, 4.0, T=2.0)), dn.Standardised(dn.OU(), 3.0), dn.Standardised(dn.VE(), 0.5)]
 
 
 def test_the_papers_ve_formula():

@@ -5,6 +5,7 @@ Each mutant changes one thing.  A check that passes them all, or fails the uncha
 
 import base64
 import io
+import json
 import os
 import re
 import shutil
@@ -203,3 +204,19 @@ def test_pictures_are_compared_on_white_and_by_level():
     assert not nbfigures.bad_pixels(plain, spot).any()
     spot[3, 4, 1] -= 1
     assert nbfigures.bad_pixels(plain, spot).sum() == 1
+
+
+def moving(kl, curve, mark="still"):
+    data = json.dumps({"n": [32], "kl": kl, "curve": base64.b64encode(np.uint8(curve).tobytes()).decode()})
+    html = f'<svg>{mark}</svg><script type="application/json">{data}</script>'
+    return nbfigures.without_pictures([{"output_type": "display_data", "data": {"text/html": html}}])
+
+
+def test_the_data_of_a_figure_that_moves_may_be_rounded_and_no_more():
+    curve = np.linspace(0, 250, 60)
+    left, (stored,) = moving([0.0891, 2], curve)
+    for kl, other, same in (([0.0892, 2], curve + 1, True), ([0.095, 2], curve, False), ([0.0891, 2], curve + 2, False),
+                            ([0.0891], curve, False), ([0.0891, "2"], curve, False), ([0.0891, 2], curve[:-1], False)):
+        again, (data,) = moving(kl, other, "drawn anew, which its PNG is for")
+        assert again == left and nbfigures.near_data(stored, data) is same
+    assert not nbfigures.near_data("no JSON", stored)

@@ -1,0 +1,40 @@
+"""Frames: the same process in other coordinates.  ``test_sde`` holds them to what every process must do."""
+
+import pytest
+import torch
+
+import diffnotes as dn
+
+SDES = [dn.OU(T=2.0), dn.VE(), dn.VP(0.5, 4.0, T=2.0)]
+
+
+def scale_of(frame, t):
+    """c(t), how x and the frame's coordinate go together."""
+    return frame.unit(t) if isinstance(frame, dn.Standardised) else frame.inner.scale(t)
+
+
+@pytest.mark.parametrize("sde", SDES, ids=repr)
+@pytest.mark.parametrize("make", [dn.Driftless, lambda sde: dn.Standardised(sde, 3.0)], ids=["driftless", "standardised"])
+def test_a_frame_is_the_process_divided_by_a_number(sde, make):
+    """Ito's formula for x / c(t): drift f - c'/c, diffusion g / c; c' by differences."""
+    frame, t, h = make(sde), torch.linspace(0.1, 0.9, 9, dtype=torch.float64), 1e-5
+    c, slope = scale_of(frame, t), (scale_of(frame, t + h) - scale_of(frame, t - h)) / (2 * h)
+    assert torch.allclose(frame.drift_rate(t), sde.drift_rate(t) - slope / c, rtol=1e-6, atol=1e-8)
+    assert torch.allclose(frame.diffusion(t), sde.diffusion(t) / c) and torch.allclose(frame.std(t), sde.std(t) / c)
+    assert torch.allclose(frame.scale(t), sde.scale(t) / c)
+
+
+@pytest.mark.parametrize("sde", SDES, ids=repr)
+def test_standardised_data_keep_their_variance(sde):
+    p = dn.GaussianMixture.two_modes(2.0).diffused(dn.Standardised(sde, 5.0**0.5))  # 1 + 2^2
+    for t in (0.01, 0.3, 1.0):
+        scale, std = p.sde.scale(t), p.sde.std(t)
+        assert float(scale**2 * p.mixture.covariance() + std**2) == pytest.approx(5.0)
+
+
+def test_scores_go_over_into_the_frame():
+    law, sde, x, t = dn.GaussianMixture.two_modes(2.0), dn.OU(), torch.linspace(-3, 3, 7, dtype=torch.float64)[:, None], 0.4
+    for frame in (dn.Driftless(sde), dn.Standardised(sde, 2.0)):
+        c = scale_of(frame, torch.tensor(t).double())
+        assert torch.allclose(law.diffused(frame).score(x, t), c * law.diffused(sde).score(c * x, t))
+    assert repr(dn.Standardised(sde, 2.0)) == "Standardised(OU(rate=1, T=5), spread=2)"
