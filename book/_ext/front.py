@@ -1,7 +1,7 @@
 """The first screen's count of verdicts, doors and findings, made from the chapters' stored outputs.
 
-In the first chapter a Markdown cell that begins with ``<a id="front"></a>`` says the same in plain words, for GitHub and Colab; in
-the built book its HTML comes in its place.  A verdict that no longer has a number shown here stops the build.
+In the first chapter a Markdown cell that begins with ``<a id="front"></a>`` says the same in plain words, for GitHub and Colab;
+in the built book its HTML comes in its place.  A verdict that no longer has a number shown here stops the build.
 """
 
 import re
@@ -15,24 +15,13 @@ MARK = '<a id="front"></a>'
 LEDGER = "03_claim_ledger.html"
 MANY = {"holds": "hold", "holds in experiment": "hold in experiment", "holds with repair": "hold with repair",
         "does not reproduce": "do not reproduce", "does not close": "do not close"}
-CURVE = ('<svg viewBox="0 0 144 52" aria-hidden="true"><path d="M2,4L18,16L34,34L50,47" fill="none" stroke="currentColor" stroke-width="3" '
-         'stroke-linejoin="round"/><path d="M50,47L80,38L110,26L140,18" fill="none" stroke="var(--dn-harm, #d55e00)" stroke-width="3"/>'
-         '<circle cx="50" cy="47" r="5" fill="currentColor"/></svg>')
-FORMULA = ('<span class="formula" aria-hidden="true">KL ≲ <i><span>τ<sup>4</sup></span><span>mn</span></i> + '
-           '<i><span>τ<sup>3</sup></span><span>m<sup>2</sup></span></i> + <i><span>1</span><span>τ</span></i></span>')
-COMMAND = '<code aria-hidden="true">$ make test</code>'
-DOORS = (
-    ("41_early_stopping.html", CURVE, "The practical findings", "When to stop, what the loss curve hides, what a model gives away: "
-     "ten chapters of measurements, with seeds, intervals and controls."),
-    ("11_forward_perturbation.html", FORMULA, "The theory, step by step", "From one noised sample to a bound with every constant in it: "
-     "ten chapters, proofs folded, and the gaps named."),
-    ("01_how_to_run.html", COMMAND, "Run and check it", "Open a chapter in Colab, or let two commands execute all of them and compare "
-     "every figure with what you see here."))
+DOORS = Path(__file__).with_name("doors.html").read_text(encoding="utf-8").replace("\n", "")
 # A chapter, the claim with the numbers, where they stand in it, the big number and the sentence, which name them {0}, {1}, ...
 FINDINGS = (
     ("51_two_clocks", "B1", r"tau_mem ([\d.]+) \+- ([\d.]+), tau_gen ([\d.]+)", "n<sup>{0}</sup> <small>± {1}</small>",
      "is how the time to memorise grows with the data. The time to generalise hardly moves: n<sup>{2}</sup>."),
-    ("42_densities_through_training", "F5", r"1900: by \(11\) in \d+%, (\d+)%.*?by the reverse SDE in \d+%, (\d+)%", "{1}% <small>not {0}%</small>",
+    ("42_densities_through_training", "F5", r"1900: by \(11\) in \d+%, (\d+)%.*?by the reverse SDE in \d+%, (\d+)%",
+     "{1}% <small>not {0}%</small>",
      "of the models lose a far mode in what they generate. It is the paper’s read-out that loses it."),
     ("55_open_ends_and_privacy", "A4", r"least test loss: n = 100: ([\d.]+)", "{0} <small>AUC</small>",
      "for a plain membership attack on 100 images, at the best time to stop. Stopping in time is not privacy."))
@@ -45,17 +34,12 @@ def tally(ledger) -> str:
     for verdict in (verdict for verdict in claims.VERDICTS if counts[verdict]):
         cells = "".join(f'<i title="{escape(name)}: {verdict}"></i>' for name, found in rows if found == verdict)
         words, slug = MANY.get(verdict, verdict) if counts[verdict] > 1 else verdict, verdict.replace(" ", "-")
-        groups.append(f'<li class="{slug}" style="--k:{counts[verdict]}"><a href="{LEDGER}#{slug}" aria-label="{counts[verdict]} of '
-                      f'{len(rows)} {words}: to the claim ledger"><span class="cells" aria-hidden="true">{cells}</span>'
-                      f'<b>{counts[verdict]}</b><span>{words}</span></a></li>')
+        label = f"{counts[verdict]} of {len(rows)} {words}: to the claim ledger"
+        inside = f'<span class="cells" aria-hidden="true">{cells}</span><b>{counts[verdict]}</b><span>{words}</span>'
+        link = f'<a href="{LEDGER}#{slug}" aria-label="{label}">{inside}</a>'
+        groups.append(f'<li class="{slug}" style="--k:{counts[verdict]}">{link}</li>')
     return (f'<section><div class="top"><h2>What became of the paper’s {len(rows)} statements, proofs and figures</h2>'
             f'<a href="{LEDGER}">Claim ledger</a></div><ul class="tally">{"".join(groups)}</ul></section>')
-
-
-def doors() -> str:
-    return '<section class="doors">' + "".join(
-        f'<a class="door" href="{to}"><span class="sign">{sign}</span><strong>{title}</strong><span class="what">{what}</span></a>'
-        for to, sign, title, what in DOORS) + "</section>"
 
 
 def findings(ledger) -> str:
@@ -74,7 +58,7 @@ def findings(ledger) -> str:
 def front(book: Path) -> str:
     """One line of HTML, so that Markdown leaves it alone."""
     ledger = claims.ledger(book)
-    return f'<div class="front">{tally(ledger)}{doors()}{findings(ledger)}</div>'
+    return f'<div class="front">{tally(ledger)}{DOORS}{findings(ledger)}</div>'
 
 
 def convert(text: str, book: Path) -> str:

@@ -5,9 +5,9 @@ from .chapter import by_preset, preset, seeds, start
 from .claims import claim, ledger, registry
 from .explorer import stop_the_training
 from .records import beside
-from .tables import Table, power, spread, table
+from .tables import Table, power, spread, table, turning
 
 __all__ = [
     "Table", "beside", "by_preset", "claim", "figures", "ledger", "plots", "power", "preset", "registry", "seeds", "spread",
-    "start", "stop_the_training", "table",
+    "start", "stop_the_training", "table", "turning",
 ]

@@ -120,3 +120,19 @@ def table(rows: Mapping | Sequence[Mapping], caption: str = "", *, corner: str =
         head, right = (corner, *head), (False, *right)
         body = [(str(name), *row) for name, row in zip(names, body, strict=True)]
     return Table(head, tuple(body), right, caption)
+
+
+def turning(tau, curves, rise: float = 1.1) -> dict:
+    """Where curves [seeds, k] over training times [k] turn, as a row of a table.
+
+    Their least values; the time at which the median is least; their last values; in how many seeds the last is more than ``rise``
+    times the least.
+    """
+    tau, curves = torch.as_tensor(tau), torch.as_tensor(curves)
+    if tau.ndim != 1 or curves.ndim != 2 or curves.shape[1] != len(tau):
+        check.fail("curves", f"shapes {tuple(tau.shape)} and {tuple(curves.shape)}", "times [k] and curves [seeds, k]")
+    tau, curves = tau.cpu(), curves.cpu()
+    least, last = curves.amin(1), curves[:, -1]
+    rises = (last > check.number("rise", rise, 1.0) * least).sum().item()
+    best = tau[curves.quantile(0.5, dim=0).argmin()].item()
+    return {"least": spread(least), "at τ": power(best), "in the end": spread(last), "rises in": f"{rises} of {len(curves)}"}

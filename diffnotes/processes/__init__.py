@@ -2,22 +2,11 @@
 
 from .frames import Driftless, Standardised
 from .mixtures import DiffusedMixture, GaussianMixture
+from .paths import forward_paths
 from .quadrature import Grid, Nodes, line_grid, sampled_nodes, time_nodes, weight_at
 from .sde import OU, VE, VP, LinearSDE
 
 __all__ = [
-    "OU",
-    "VE",
-    "VP",
-    "DiffusedMixture",
-    "Driftless",
-    "GaussianMixture",
-    "Grid",
-    "LinearSDE",
-    "Nodes",
-    "Standardised",
-    "line_grid",
-    "sampled_nodes",
-    "time_nodes",
-    "weight_at",
+    "OU", "VE", "VP", "DiffusedMixture", "Driftless", "GaussianMixture", "Grid", "LinearSDE", "Nodes", "Standardised",
+    "forward_paths", "line_grid", "sampled_nodes", "time_nodes", "weight_at",
 ]

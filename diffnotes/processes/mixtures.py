@@ -134,9 +134,22 @@ class GaussianMixture:
         """grad log p(x) for x [*b, d]: [*b, d]."""
         return self._read(x, 1.0, 0.0, lambda part: part.score())
 
+    def cdf(self, x: Tensor) -> Tensor:
+        """The distribution function P(X <= x) for x [*b, 1], in d = 1: [*b]."""
+        return self._cdf(x, 1.0, 0.0)
+
     def diffused(self, sde: LinearSDE) -> "DiffusedMixture":
         """The marginals p_t of this mixture under a linear SDE."""
         return DiffusedMixture(self, sde)
+
+    def _cdf(self, x, scale, std):
+        if self.d != 1:
+            check.fail("mixture", f"a density in d = {self.d}", "d = 1: a distribution function is one of a line")
+        x = check.tensor("x", x, (..., 1), like=self.means)
+        scale, std = (torch.as_tensor(c, dtype=x.dtype, device=x.device)[..., None] for c in (scale, std))
+        away, width = x - scale * self.means[:, 0], torch.sqrt(scale**2 * self.variances[:, 0] + std**2)
+        below = torch.where(width > 0, torch.special.ndtr(away / width), (away >= 0).to(x))  # data points are steps at t = 0
+        return (self.weights * below).sum(-1)
 
     def _read(self, x: Tensor, scale, std, what):
         """``what(part)`` at the points x [*b, d] for the law of scale * X + std * Z; scale and std are numbers or [*b].
@@ -181,6 +194,12 @@ class DiffusedMixture:
     def divergence(self, x: Tensor, t) -> Tensor:
         """div grad log p_t(x), the Laplacian of log p_t: [*b]."""
         return self._read(x, t, lambda part: part.divergence())
+
+    def cdf(self, x: Tensor, t) -> Tensor:
+        """The distribution function P(x(t) <= x) for x [*b, 1], t [*b] or a number, in d = 1: [*b]."""
+        x = check.tensor("x", x, (..., self.mixture.d), like=self.mixture.means)
+        t = self.sde.times_of(x, t)
+        return self.mixture._cdf(x, self.sde.scale(t), self.sde.std(t))
 
     def sample(self, n: int, t: float, generator) -> Tensor:
         """n draws from p_t, [n, d]."""

@@ -24,6 +24,13 @@ def gaussian_tail_union(delta: float, d: int) -> float:
     return math.sqrt(2 * math.log(check.integer("d", d) / delta))
 
 
+def gaussian_escape(radius, d: int = 1) -> Tensor:
+    """P(max |z_i| > radius) over d standard normals, which is 1 - (1 - 2 Phi(-radius))^d, for radius >= 0; shape of radius."""
+    radius, d = check.tensor("radius", radius), check.integer("d", d)
+    check.holds("radius", radius >= 0, "radii of at least 0", radius)
+    return -torch.expm1(d * torch.log1p(-2 * torch.special.ndtr(-radius)))
+
+
 def lyapunov(flow: GradientFlow, tau: Tensor, comparison: Tensor) -> Tensor:
     """E(tau) = tau (L~(Theta(tau)) - L~(comparison)) + ||Theta(tau) - comparison||_F^2 / 2, shape of tau [k].
 

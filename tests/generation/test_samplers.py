@@ -44,6 +44,14 @@ def test_reverse_sde_is_its_formula_with_the_generators_noise(sde, kwargs, steps
     torch.testing.assert_close(value, x, rtol=1e-9, atol=1e-9)
 
 
+def test_the_paths_of_the_reverse_sde_pass_where_it_stops_earlier():
+    x, t = dn.normal(np.random.default_rng(5), (3, 1)), times(4)
+    paths = dn.reverse_sde(MODES.score, SDE, x, t, np.random.default_rng(7), corrector=1, paths=True)
+    assert paths.shape == (5, 3, 1) and torch.equal(paths[0], x)
+    for k in (1, 2, 4):
+        assert torch.equal(paths[k], dn.reverse_sde(MODES.score, SDE, x, t[:k + 1], np.random.default_rng(7), corrector=1))
+
+
 @pytest.mark.parametrize("sde", [dn.VE(), dn.OU(), dn.VP(0.5, 4.0, T=2.0)])
 @pytest.mark.parametrize("way", [1, -1])
 def test_probability_flow_is_heuns_rule_both_ways(sde, way):

@@ -54,3 +54,13 @@ def test_errors_name_the_argument(wrong, name):
 def test_a_screen_reader_hears_which_row_and_column_a_cell_is_in():
     html = dn.table({"a": {"x": 1}}).html()
     assert re.search(r'<th scope="col"[^>]*>x</th>', html) and re.search(r'<th scope="row"[^>]*>a</th>', html) and 'tabindex="0"' in html
+
+
+def test_where_curves_turn():
+    tau = torch.tensor([1.0, 10.0, 100.0])
+    row = dn.turning(tau, torch.tensor([[3.0, 1.0, 2.0], [3.0, 1.0, 1.02], [3.0, 2.0, 1.0]]).double())
+    assert row == {"least": "1.0 (1.0 to 1.0)", "at τ": "10¹", "in the end": "1.0 (1.0 to 1.8)", "rises in": "1 of 3"}
+    assert dn.turning(tau, torch.ones(2, 3), rise=1.0)["rises in"] == "0 of 2"
+    for wrong, name in ((lambda: dn.turning(tau, torch.ones(3)), "curves"), (lambda: dn.turning(tau, torch.ones(2, 3), rise=0.5), "rise")):
+        with pytest.raises(ValueError, match=rf"^{name}: "):
+            wrong()

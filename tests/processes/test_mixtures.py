@@ -333,3 +333,17 @@ def test_the_prior_bound_is_exact_for_one_component():
     two = dn.GaussianMixture.two_modes(2.0).diffused(dn.VP(beta_max=6.0))
     prior = dn.GaussianMixture.normal(two.sde.std(1.0))
     assert dn.kl_grid(two.log_prob(x[:, None], 1.0).exp(), prior.log_prob(x[:, None]).exp(), x[1] - x[0]) <= two.prior_kl()
+
+
+def test_the_distribution_function_is_the_integral_of_the_density_and_a_staircase_of_data():
+    mixture = dn.GaussianMixture.isotropic([0.3, 0.7], [[-1.0], [2.0]], [0.5, 1.5])
+    p, x = mixture.diffused(dn.OU()), torch.linspace(-12, 12, 24_001, dtype=F64)[:, None]
+    for density, cdf in ((mixture.log_prob(x), mixture.cdf(x)), (p.log_prob(x, 0.7), p.cdf(x, 0.7))):
+        torch.testing.assert_close(cdf, torch.cat([cdf.new_zeros(1), torch.cumulative_trapezoid(density.exp(), x[:, 0])]), atol=1e-7, rtol=0)
+    times = torch.tensor([0.0, 0.4, 5.0], dtype=F64)
+    torch.testing.assert_close(p.cdf(x[:3] + 12, times), torch.stack([p.cdf(x[k:k + 1] + 12, t)[0] for k, t in enumerate(times)]))
+    data = dn.GaussianMixture.empirical(torch.tensor([[0.0], [1.0]], dtype=F64))
+    assert data.cdf(torch.tensor([[-0.1], [0.0], [0.9], [1.0]], dtype=F64)).tolist() == [0.0, 0.5, 0.5, 1.0]
+    assert float(dn.GaussianMixture.normal(1.0).cdf([-9.0])) == pytest.approx(1.1285884e-19, rel=1e-6)  # small tails keep their digits
+    with pytest.raises(ValueError, match=r"^mixture: got a density in d = 2; allowed: d = 1"):
+        dn.GaussianMixture.two_modes(1.0, d=2).cdf(torch.zeros(3, 2, dtype=F64))

@@ -98,3 +98,13 @@ def test_limits_of_tails_and_exponents():
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         call()
+
+
+def test_gaussian_escape_is_one_less_the_product_of_what_stays_inside():
+    for d in (1, 2, 128):
+        for radius in (0.0, 0.3, 2.0, 5.0):
+            assert float(bounds.gaussian_escape(radius, d)) == pytest.approx(1 - (1 - 2 * norm.sf(radius)) ** d, rel=1e-9, abs=1e-15)
+    assert float(bounds.gaussian_escape(12.0, 7)) == pytest.approx(14 * norm.sf(12.0), rel=1e-9)
+    for delta in (1e-12, 1e-3, 0.5, 1.0):  # Lemma 1's radius in one dimension, and the union bound's in any
+        assert float(bounds.gaussian_escape(bounds.gaussian_tail(delta))) <= delta
+        assert all(float(bounds.gaussian_escape(bounds.gaussian_tail_union(delta, d), d)) <= delta for d in (1, 9, 1000))
