@@ -69,18 +69,20 @@ def kl_gaussian(mean_p: Tensor, cov_p: Tensor, mean_q: Tensor, cov_q: Tensor) ->
     return 0.5 * ((whitened**2).sum() - d + log_det)
 
 
-def integrated_score_density(score, x: Tensor, t) -> Tensor:
+def integrated_score_density(score, x: Tensor, t, *, improper: bool = False) -> Tensor:
     """The density (11) on a grid in d = 1: proportional to exp of the integral of ``score`` at one time t, [*b, N] for x [N].
 
     Trapezoidal rule on the increasing points x, normalised there.  It need not be a density on the line: unless the
-    score points inwards at both ends the integral of its exponential diverges, which is a ``ValueError``.
+    score points inwards at both ends the integral of its exponential diverges, which is a ``ValueError``.  With ``improper``
+    it is zero everywhere instead, one over an infinite constant, and every density has an infinite divergence from it.
     """
     slope, log_density = _integrated(score, x, t)
     inwards = (slope[..., 0] > 0) & (slope[..., -1] < 0)
     allowed = "a score that points inwards at both ends of x; otherwise (11) does not normalise"
-    check.holds("score(x, t)", inwards, allowed, slope[..., -1])
+    if not improper:
+        check.holds("score(x, t)", inwards, allowed, slope[..., -1])
     density = torch.exp(log_density - log_density.amax(-1, keepdim=True))
-    return density / torch.trapezoid(density, x, dim=-1)[..., None]
+    return torch.where(inwards[..., None], density / torch.trapezoid(density, x, dim=-1)[..., None], 0.0)
 
 
 def kl_on_points(score, log_p: Tensor, x: Tensor, t, every: int = 1) -> Tensor:

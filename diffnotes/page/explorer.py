@@ -70,7 +70,8 @@ def _html(name: str, about: dict, still: bytes, alt: str, caption: str) -> str:
     return (f'<figure class="stop" id="{name}"><style>{style}</style>'
             f'<img class="still" src="data:image/png;base64,{base64.b64encode(still).decode()}" alt="{escape(alt)}">'
             f'<figcaption><b>{_SAID}</b> {escape(caption)}</figcaption>'
-            f'<script type="application/json">{json.dumps(about, separators=(",", ":"))}</script><script>{script}</script></figure>')
+            f'<script type="application/json">{json.dumps(about, separators=(",", ":"))}</script>'
+            f"<script>{script}</script></figure>")
 
 
 def _words(tau, kl: Mapping) -> str:

@@ -154,6 +154,14 @@ def test_integrated_score_density_of_a_true_score_is_the_marginal():
         dn.integrated_score_density(lambda x, t: -x, torch.tensor([0.0, -1.0, 0.5], dtype=F64), 0.1)
 
 
+def test_where_it_does_not_exist_the_divergence_from_it_is_infinite():
+    x, slopes = torch.linspace(-8, 8, 321, dtype=F64), torch.tensor([1.0, -1.0], dtype=F64)[:, None, None]
+    q = dn.integrated_score_density(lambda y, t: -slopes * y, x, 0.1, improper=True)
+    p = dn.GaussianMixture.normal(1.0).log_prob(x[:, None]).exp()
+    kl = (p * (p / q).log()).sum(-1) * 0.05
+    assert (q[1] == 0).all() and kl[1] == torch.inf and abs(float(kl[0])) < 1e-4
+
+
 def test_a_weak_pull_at_the_ends_is_enough():
     x = torch.linspace(-1, 1, 2001, dtype=F64)
     for pull in (0.01, 3.0, 3000.0):  # with the last the integral of the score reaches 1500
