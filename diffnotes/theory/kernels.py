@@ -69,7 +69,7 @@ class TangentFeatures:
 
     @classmethod
     def draw(cls, neurons: int, T: float, generator, *, embedding: int = 3, dtype=torch.float64, device=None):
-        """Standard normal inner weights v_i and random signs c_i, on ``dn.device()`` unless told otherwise, where problems are."""
+        """Standard normal inner weights v_i and random signs c_i; on ``dn.device()``, as problems are, without a device."""
         neurons, embedding = check.integer("neurons", neurons), check.integer("embedding", embedding)
         kind = check.kind(dtype, default_device() if device is None else device)
         v = rng.normal(generator, (neurons, 1 + embedding), **kind)
