@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..base import checks as check
+from ..base import device as default_device
 from ..base import rng
 from .features import RandomFeatures, cosine_embedding
 from .flow import GradientFlow
@@ -46,7 +47,7 @@ def norm_needed(flow: GradientFlow, share) -> Tensor:
     check.holds("share", (share > 0) & (share <= 1), "shares in (0, 1]", share)
     tau = torch.logspace(0, 10, 401, dtype=like.dtype, device=like.device)
     reached = flow.loss(tau) <= share[..., None] * flow.statistics.S
-    norm = flow.norm(tau)[reached.int().argmax(-1)]
+    norm = flow.norm(tau).take(reached.int().argmax(-1))
     return torch.where(reached.any(-1), norm, torch.full_like(norm, math.inf))
 
 
@@ -68,9 +69,9 @@ class TangentFeatures:
 
     @classmethod
     def draw(cls, neurons: int, T: float, generator, *, embedding: int = 3, dtype=torch.float64, device=None):
-        """Standard normal inner weights v_i and random signs c_i."""
+        """Standard normal inner weights v_i and random signs c_i; on ``dn.device()``, as problems are, without a device."""
         neurons, embedding = check.integer("neurons", neurons), check.integer("embedding", embedding)
-        kind = check.kind(dtype, device)
+        kind = check.kind(dtype, default_device() if device is None else device)
         v = rng.normal(generator, (neurons, 1 + embedding), **kind)
         return cls(v, torch.sign(rng.normal(generator, (neurons,), **kind)), T)
 

@@ -77,7 +77,7 @@ def minus_x_constants(nodes: Nodes, T: float, *, embedding: int = 3) -> MonteCar
     largest E relu(+-e_j)^2.  As (E relu(v . y)^2)^(1/2) is convex in v, it is at most s A + (1 - s) B where s = ||w||_1, and
     ||w|| <= s.  So M <= D (D+1) max_s s (s A + (1 - s) B), which for B <= 2 A is D (D+1) A and attained at a corner.
     """
-    d = check.instance("nodes", nodes, Nodes).x.shape[1]
+    d = check.with_values("nodes", check.instance("nodes", nodes, Nodes).x).shape[1]
     T = check.number("T", T, 0.0, open_low=True)
     check.holds("T", nodes.t <= T, "the end of the nodes' times", torch.full_like(nodes.t, T))
     e = cosine_embedding(nodes.t, T, check.integer("embedding", embedding))
