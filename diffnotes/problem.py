@@ -53,7 +53,9 @@ class Problem:
                  n_t: int = 96, n_x: int = 96, n_nodes: int = 4000, streams: tuple[int, int] = (100, 0), pool: int = 4096,
                  device=None, dtype: torch.dtype = torch.float64):
         place = default_device() if device is None else torch.device(device)
-        self.target = check.instance("target", target, GaussianMixture).to(place, dtype)
+        if place != check.instance("target", target, GaussianMixture).means.device:
+            check.with_values("target", target.means)
+        self.target = target.to(place, dtype)
         self.sde = OU() if sde is None else check.instance("sde", sde, LinearSDE)
         self.t_min = check.number("t_min", t_min, 0.0, self.sde.T, open_low=True, open_high=True)
         if isinstance(weighting, str) and weighting not in WEIGHTS:
@@ -114,11 +116,11 @@ class Problem:
 
     def kl_factor(self) -> float:
         """kappa (T - t_min) / 2 with kappa = max g^2 / lambda: what turns the loss into a bound on the divergence (Lemma 2)."""
-        t = self._times(2001)
+        t = check.with_values("target", self._times(2001))
         return ((self.sde.diffusion(t) ** 2 / weight_at(self.weighting, t)).amax() * (self.sde.T - self.t_min) / 2).item()
 
     def _times(self, count: int) -> Tensor:
-        t = torch.linspace(self.t_min, self.sde.T, count, dtype=torch.float64)
+        t = torch.linspace(self.t_min, self.sde.T, count, dtype=torch.float64, device="cpu")
         return t.to(self.target.means).clamp(self.t_min, self.sde.T)
 
     def _nodes(self, p: DiffusedMixture, stream) -> Nodes:
@@ -201,7 +203,8 @@ class Runs:
 
     def map(self, function) -> Tensor:
         """function(run) of every run, stacked: [seeds, ...]."""
-        return torch.stack([torch.as_tensor(function(run)) for run in self.each])
+        found = [function(run) for run in self.each]
+        return torch.stack([value if isinstance(value, Tensor) else torch.as_tensor(value, device="cpu") for value in found])
 
     def loss(self, tau) -> Tensor:
         """The loss that is trained."""

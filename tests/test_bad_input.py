@@ -36,6 +36,7 @@ def calls(device="cpu"):
     full = dn.GaussianMixture([0.5, 0.5], data[:2], torch.eye(2, **kind).expand(2, 2, 2))
     phi = dn.RandomFeatures.draw(4, 1, SDE.T, rng(), **on)
     wide = dn.RandomFeatures.draw(4, 2, SDE.T, rng(), **on)
+    tangent = dn.TangentFeatures.draw(2, SDE.T, rng(), **on)
     grid = dn.line_grid(p, SDE.std, 0.1, n_t=4, n_x=8)
     nodes = grid.weighted(p)
     statistics = dn.statistics(phi, nodes)
@@ -61,7 +62,7 @@ def calls(device="cpu"):
         "Problem.divergence": (problem.divergence, dict(score=runs[0].score(tau), steps=6, cells=200, reach=8.0)),
         "Problem.generated": (problem.generated, dict(score=runs[0].score(tau), steps=6, cells=200, reach=8.0)),
         "generate": (dn.generate, dict(score=runs[0].score(tau), p=p, t_min=0.1, steps=6, cells=200, reach=8.0)),
-        "Generated.at": (problem.generated(p.score, steps=6, cells=200).at, dict(points=line)),
+        "Generated.at": (dn.Generated(line, dn.cell_widths(line), prior[None], prior).at, dict(points=line[::2])),
         "Problem.solver_error": (problem.solver_error, dict(steps=6, cells=200, reach=8.0)),
         "Problem.kl_factor": (problem.kl_factor, {}), "DiffusedMixture.prior_kl": (p.prior_kl, {}),
         **{f"{kind}.{k}": (getattr(some, k), dict(tau=tau)) for kind, some in (("Run", runs[0]), ("Runs", runs))
@@ -97,6 +98,7 @@ def calls(device="cpu"):
         "RandomFeatures": (dn.RandomFeatures, dict(W=data[:4], U=data[:4], T=2.0)),
         "RandomFeatures.draw": (partial(dn.RandomFeatures.draw, **on), dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
         "RandomFeatures.__call__": (phi, dict(x=x1[:2], t=tau)),
+        "RandomFeatures.gradient": (phi.gradient, dict(x=x1[:2], t=tau)),
         "RandomFeatures.bias": (phi.bias, dict(t=tau)),
         "RandomFeatures.score": (phi.score, dict(theta=comparison)),
         "cosine_embedding": (dn.cosine_embedding, dict(t=tau, T=2.0, size=3)),
@@ -104,6 +106,8 @@ def calls(device="cpu"):
         "weight_at": (dn.weight_at, dict(weighting=SDE.std, t=tau)),
         "line_grid": (dn.line_grid, dict(p=p, weighting=SDE.std, t_min=0.1, n_t=4, n_x=8, deviations=7.0)),
         "sampled_nodes": (dn.sampled_nodes, dict(p=plane, weighting=SDE.std, t_min=0.1, n=5, generator=rng())),
+        "kernel_nodes": (dn.kernel_nodes, dict(p=p, weighting=SDE.std, t_min=0.1, n_t=4, n_z=8, n_0=2)),
+        "kernel_draws": (dn.kernel_draws, dict(p=plane, weighting=SDE.std, t_min=0.1, n=5, generator=rng())),
         "Grid": (dn.Grid, dict(x=grid.x, t=grid.t, volume=grid.volume)), "Grid.weighted": (grid.weighted, dict(p=p)),
         "Nodes": (dn.Nodes, dict(x=nodes.x, t=nodes.t, weight=nodes.weight, score=nodes.score)),
         "statistics": (dn.statistics, dict(features=phi, nodes=nodes)),
@@ -114,6 +118,19 @@ def calls(device="cpu"):
         "GradientFlow.minimiser": (flow.minimiser, {}), "GradientFlow.minimum": (flow.minimum, {}),
         "gradient_descent": (dn.gradient_descent, dict(statistics=statistics, theta0=comparison, step=0.1, n_steps=2)),
         "denoising_statistics": (dn.denoising_statistics, dict(features=wide, p=plane, t=0.5, terms=6)),
+        "arc_cosine_kernel": (dn.arc_cosine_kernel, dict(y=data[:2], z=data[2:5])),
+        "gaussian_features": (partial(dn.gaussian_features, **on), dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
+        "norm_needed": (dn.norm_needed, dict(flow=flow, share=0.5)),
+        "TangentFeatures": (dn.TangentFeatures, dict(v=data, c=line[:6], T=2.0)),
+        "TangentFeatures.draw": (partial(dn.TangentFeatures.draw, **on), dict(neurons=3, T=2.0, generator=rng(), embedding=2)),
+        "TangentFeatures.__call__": (tangent, dict(x=x1[:2], t=tau)),
+        "MonteCarlo": (dn.MonteCarlo, dict(variance=1.0, largest=2.0)),
+        "MonteCarlo.mean": (dn.MonteCarlo(1.0, 2.0).mean, dict(m=3)),
+        "MonteCarlo.bound": (dn.MonteCarlo(1.0, 2.0).bound, dict(m=3, delta=0.1)),
+        "sampled_weights": (dn.sampled_weights, dict(features=phi, a=dn.minus_x)),
+        "squared_error": (dn.squared_error, dict(score=p.score, nodes=nodes, truth=nodes.score)),
+        "minus_x": (dn.minus_x, dict(w=data, u=data)),
+        "minus_x_constants": (dn.minus_x_constants, dict(nodes=nodes, T=2.0, embedding=3)),
         "bounds.gaussian_tail": (bounds.gaussian_tail, dict(delta=0.1)),
         "bounds.gaussian_escape": (bounds.gaussian_escape, dict(radius=tau, d=2)),
         "bounds.gaussian_tail_union": (bounds.gaussian_tail_union, dict(delta=0.1, d=2)),

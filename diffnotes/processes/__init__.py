@@ -3,10 +3,10 @@
 from .frames import Driftless, Standardised
 from .mixtures import DiffusedMixture, GaussianMixture
 from .paths import forward_paths
-from .quadrature import Grid, Nodes, line_grid, sampled_nodes, time_nodes, weight_at
+from .quadrature import Grid, Nodes, kernel_draws, kernel_nodes, line_grid, sampled_nodes, time_nodes, weight_at
 from .sde import OU, VE, VP, LinearSDE
 
 __all__ = [
     "OU", "VE", "VP", "DiffusedMixture", "Driftless", "GaussianMixture", "Grid", "LinearSDE", "Nodes", "Standardised",
-    "forward_paths", "line_grid", "sampled_nodes", "time_nodes", "weight_at",
+    "forward_paths", "kernel_draws", "kernel_nodes", "line_grid", "sampled_nodes", "time_nodes", "weight_at",
 ]

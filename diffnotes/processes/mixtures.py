@@ -218,8 +218,8 @@ class DiffusedMixture:
 
     def prior_kl(self) -> float:
         """KL(p_T || N(0, std(T)^2 I)), or a bound of it for several components: their mean, by convexity.  In nats, in any d."""
-        like = self.mixture.means
-        scale, std = (part(torch.tensor(self.sde.T).to(like)) for part in (self.sde.scale, self.sde.std))
+        like = check.with_values("mixture", self.mixture.means)
+        scale, std = (part(like.new_tensor(self.sde.T)) for part in (self.sde.scale, self.sde.std))
         ratio = (scale / std) ** 2 * self.mixture.variances
         each = (ratio - torch.log1p(ratio)).sum(-1) + (scale / std) ** 2 * like.square().sum(-1)
         return (self.mixture.weights * each.expand(len(like))).sum().item() / 2

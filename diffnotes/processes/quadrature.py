@@ -99,6 +99,45 @@ def sampled_nodes(p: DiffusedMixture, weighting, t_min: float, n: int, generator
     return Nodes(x, t, weight_at(weighting, t) / n, p.score(x, t))
 
 
+def kernel_nodes(p: DiffusedMixture, weighting, t_min: float, n_t: int = 96, n_z: int = 97, n_0: int = 16) -> Nodes:
+    """Nodes of the denoising loss (5) for d = 1: pairs of x(0) and its noise z, with the kernel's score -z / std(t) as target.
+
+    The density p_t is never asked.  Gauss-Legendre in sqrt(t); ``n_0`` points of Gauss-Hermite in x(0) for each component, one
+    where its variance is zero, as for a data set; the trapezoidal rule for z in [-7, 7].  N = n_t n_z times the points in x(0).
+    """
+    mixture = check.instance("p", p, DiffusedMixture).mixture
+    if mixture.d != 1:
+        check.fail("p", f"a density in d = {mixture.d}", "d = 1 (use kernel_draws for d > 1)")
+    n_t, n_z, n_0 = check.integer("n_t", n_t), check.integer("n_z", n_z, 3), check.integer("n_0", n_0)
+    t_min = check.number("t_min", t_min, 0.0, p.sde.T, open_low=True, open_high=True)
+    like, std_0 = mixture.means, mixture.variances.sqrt()
+    t, dt = (a.to(like) for a in time_nodes(t_min, p.sde.T, n_t))
+    unit, mass = np.polynomial.hermite_e.hermegauss(n_0 if std_0.max() > 0 else 1)
+    x0 = (mixture.means + std_0 * torch.from_numpy(unit).to(like)).reshape(-1)  # [k, n_0], then one after the other
+    mass_0 = (mixture.weights[:, None] * torch.from_numpy(mass / mass.sum()).to(like)).reshape(-1)
+    z = torch.linspace(-7, 7, n_z, dtype=like.dtype, device=like.device)
+    mass_z = torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) * (z[1] - z[0])
+    weight = (weight_at(weighting, t) * dt / (p.sde.T - t_min))[:, None, None] * mass_0[:, None] * mass_z
+    times, origin, noise = (a.expand_as(weight).reshape(-1) for a in (t[:, None, None], x0[:, None], z))
+    return _pairs(p.sde, origin[:, None], times, noise[:, None], weight.reshape(-1))
+
+
+def kernel_draws(p: DiffusedMixture, weighting, t_min: float, n: int, generator) -> Nodes:
+    """A random batch of the denoising loss (5) in any dimension: n draws of t, x(0) and z, the kernel's score as target."""
+    check.instance("p", p, DiffusedMixture)
+    n = check.integer("n", n)
+    t_min = check.number("t_min", t_min, 0.0, p.sde.T, open_low=True, open_high=True)
+    kind = dict(dtype=p.mixture.means.dtype, device=p.mixture.means.device)
+    t = t_min + (p.sde.T - t_min) * rng.uniform(generator, (n,), **kind)
+    x0 = p.mixture.sample(n, generator)
+    return _pairs(p.sde, x0, t, rng.normal(generator, tuple(x0.shape), **kind), weight_at(weighting, t) / n)
+
+
+def _pairs(sde, x0: Tensor, t: Tensor, z: Tensor, weight: Tensor) -> Nodes:
+    """x0 and z [N, d], t and weight [N].  The target as -z / std: as (r x(0) - x) / std^2 it would lose digits near t = 0."""
+    return Nodes(sde.perturb(x0, t, z), t, weight, -z / sde.std(t)[:, None])
+
+
 def weight_at(weighting, t: Tensor) -> Tensor:
     """The loss weight lambda at the times t [n], checked: [n]; ``weighting`` is a function of t, or a number for all times."""
     value = check.tensor("weighting", weighting(t) if callable(weighting) else weighting, like=t)

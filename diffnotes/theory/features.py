@@ -68,6 +68,11 @@ class RandomFeatures:
         x, t = self._points(x, t)
         return self._values(x, t)
 
+    def gradient(self, x: Tensor, t) -> Tensor:
+        """Gradient in x of each feature, w_i 1[w_i x + u_i e(t) > 0] / sqrt(m), for x [*b, d], t [*b] or a number: [*b, m, d]."""
+        x, t = self._points(x, t)
+        return (self._values(x, t) > 0)[..., None] * (self.W / math.sqrt(self.width))
+
     def score(self, theta: Tensor):
         """The ``ScoreFn`` (x, t) -> Theta phi(x, t) of a parameter theta [d, m].
 

@@ -145,3 +145,52 @@ def test_one_node_is_enough():
     assert nodes.weight.tolist() == [1.0] and 0.5 <= nodes.t.item() <= 2.0
     grid = dn.line_grid(P, ONE, 0.5, n_t=1, n_x=3)
     assert float(grid.volume.sum()) == pytest.approx(2 * float(P.half_width(grid.t[:1])) * math.prod(dn.time_nodes(0.5, 2.0, 1)[1].tolist()) / 1.5)
+
+
+DATA = dn.GaussianMixture.empirical(torch.tensor([[-2.0], [0.5], [1.5]], dtype=F64)).diffused(SDE)
+
+
+def test_kernel_nodes_hold_the_mass_and_the_mean_square_of_the_kernels_score():
+    """E_t lambda E |z / std|^2 with lambda = 1: the integral of 1 / (1 - exp(-2t)) is log(expm1(2t)) / 2, whatever the data."""
+    exact = 0.5 * math.log(math.expm1(4.0) / math.expm1(0.2)) / 1.9
+    for p, points in ((P, 2 * 5), (DATA, 3)):
+        nodes = dn.kernel_nodes(p, ONE, 0.1, n_t=30, n_z=61, n_0=5)
+        assert nodes.x.shape == (30 * 61 * points, 1) and float(nodes.weight.sum()) == pytest.approx(1.0, abs=1e-10)
+        assert float((nodes.weight * nodes.score[:, 0] ** 2).sum()) == pytest.approx(exact, rel=1e-9)
+
+
+@pytest.mark.parametrize("p", [P, DATA], ids=["mixture", "data set"])
+def test_kernel_nodes_see_the_marginal_and_its_score_without_asking_for_them(p):
+    """E x^k, and E[target x^k] = E[score x^k] = -k E x^(k - 1), against the nodes on a line, which know p_t."""
+    pairs, line = dn.kernel_nodes(p, SDE.std, 0.1, n_t=20), dn.line_grid(p, SDE.std, 0.1, n_t=20, n_x=801).weighted(p)
+    for k in range(5):
+        for target in (False, True):
+            by_pairs, by_line = ((nodes.weight[:, None] * (nodes.score if target else 1) * nodes.x**k).sum().item() for nodes in (pairs, line))
+            assert by_pairs == pytest.approx(by_line, rel=1e-7, abs=1e-9)
+
+
+def test_kernel_nodes_point_back_to_where_they_came_from():
+    nodes = dn.kernel_nodes(DATA, SDE.std, 0.1, n_t=2, n_z=5)
+    origin = (nodes.x[:, 0] + nodes.score[:, 0] * SDE.std(nodes.t) ** 2) / SDE.scale(nodes.t)  # [t, x(0), z]
+    assert torch.allclose(origin.reshape(2, 3, 5), DATA.mixture.means[:, :1].expand(3, 5), atol=1e-12)
+    assert torch.allclose(nodes.score, SDE.kernel_score(nodes.x, origin[:, None], nodes.t), atol=1e-12)
+
+
+def test_kernel_draws_have_the_means_of_the_nodes():
+    """200,000 draws against quadrature, within five standard errors: mass, second moment, mean square of the target."""
+    for p, d in ((P, 1), (PLANE, 2)):
+        draws = dn.kernel_draws(p, SDE.std, 0.1, 200_000, np.random.default_rng(0))
+        t, dt = dn.time_nodes(0.1, SDE.T, 40)
+        weight = SDE.std(t) * dt / 1.9
+        moment = SDE.scale(t) ** 2 * (d + 1.5**2) + d * SDE.std(t) ** 2
+        for value, exact in ((torch.ones_like(draws.t), weight.sum()), (draws.x.square().sum(1), weight @ moment),
+                             (draws.score.square().sum(1), weight @ (d / SDE.std(t) ** 2))):
+            each = draws.weight * value * len(draws.t)
+            assert abs(each.mean() - exact) < 5 * each.std() / len(each) ** 0.5
+    again = dn.kernel_draws(PLANE, SDE.std, 0.1, 200_000, np.random.default_rng(0))
+    assert torch.equal(again.x, draws.x) and (draws.t > 0.1).all() and draws.x.shape == draws.score.shape == (200_000, 2)
+
+
+def test_kernel_nodes_are_for_the_line():
+    with pytest.raises(ValueError, match="p: got a density in d = 2"):
+        dn.kernel_nodes(PLANE, ONE, 0.1)

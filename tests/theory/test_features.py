@@ -126,3 +126,12 @@ POINTS = torch.zeros(2, 1, dtype=F64)
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         call()
+
+
+def test_the_gradient_of_the_features_is_that_of_autograd():
+    phi, t = features(5, 2), torch.tensor([0.1, 1.0, 4.0], dtype=F64)
+    x = dn.normal(np.random.default_rng(1), (3, 2)).requires_grad_()
+    for i in range(5):
+        (expected,) = torch.autograd.grad(phi(x, t)[:, i].sum(), x)
+        assert torch.allclose(phi.gradient(x.detach(), t)[:, i], expected, atol=1e-15)
+    assert phi.gradient(torch.zeros(4, 3, 2, dtype=F64), 1.0).shape == (4, 3, 5, 2)

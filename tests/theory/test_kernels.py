@@ -1,0 +1,81 @@
+"""The kernel against an average over features and against quadrature, the norm needed against a walk along the flow, tangent features against autograd."""
+
+import math
+
+import numpy as np
+import torch
+
+import diffnotes as dn
+
+F64 = torch.float64
+SDE = dn.OU(T=5.0)
+
+
+def test_the_arc_cosine_kernel_in_the_plane_is_its_integral_over_the_angle():
+    """v = rho (cos, sin) with E rho^2 = 2.  Which bug this catches: a factor of two or pi, the angle's complement."""
+    y, z = dn.normal(np.random.default_rng(0), (3, 2)), dn.normal(np.random.default_rng(1), (4, 2))
+    angle = (torch.arange(200_000, dtype=F64) + 0.5) * (2 * math.pi / 200_000)
+    v = torch.stack([angle.cos(), angle.sin()])
+    exact = 2 * (y @ v).relu() @ (z @ v).relu().mT / 200_000
+    torch.testing.assert_close(dn.arc_cosine_kernel(y, z), exact, rtol=1e-8, atol=1e-8)
+
+
+def test_the_kernel_of_a_point_with_itself_with_its_mirror_image_and_with_zero():
+    y = dn.normal(np.random.default_rng(2), (1, 5))
+    zero = torch.zeros_like(y)
+    torch.testing.assert_close(dn.arc_cosine_kernel(y, torch.cat([y, -y, zero])), torch.tensor([[y.square().sum() / 2, 0, 0]], dtype=F64))
+
+
+def test_gaussian_features_approach_the_kernel():
+    rows = dn.normal(np.random.default_rng(3), (100_000, 4))
+    phi = dn.gaussian_features(100_000, 1, SDE.T, np.random.default_rng(3))
+    assert torch.equal(phi.W, rows[:, :1]) and torch.equal(phi.U, rows[:, 1:])
+    x, t = torch.tensor([[-2.0], [0.0], [3.0]], dtype=F64), torch.full((3,), 0.3, dtype=F64)
+    y = torch.cat([x, dn.cosine_embedding(t, SDE.T, 3)], 1)
+    exact = dn.arc_cosine_kernel(y, y)
+    assert (phi(x, t) @ phi(x, t).mT - exact).norm() < 0.02 * exact.norm()
+
+
+def one_mode(b=0.1, c=0.2, S=1.0):
+    return dn.GradientFlow(dn.Statistics(torch.tensor([[b]], dtype=F64), torch.tensor([[c]], dtype=F64), torch.tensor(S, dtype=F64)))
+
+
+def test_the_norm_needed_is_that_of_the_first_time_on_its_grid():
+    """One mode: L = S - c^2/b (1 - e^{-4 b tau}), norm (c/b)(1 - e^{-2 b tau}); the least loss is 0.6 S."""
+    flow = one_mode()
+    shares = torch.tensor([[0.9, 0.7], [0.61, 0.5]], dtype=F64)
+    needed = dn.norm_needed(flow, shares)
+    assert needed.shape == (2, 2) and needed[1, 1].isinf() and dn.norm_needed(flow, 0.7) == needed[0, 1]
+    for share, norm in zip(shares.flatten()[:3].tolist(), needed.flatten()[:3].tolist(), strict=True):
+        exact = -math.log(1 - (1 - share) / 0.4) / 0.4  # tau at which the loss is share * S
+        tau = 10 ** (math.ceil(40 * math.log10(max(exact, 1.0))) / 40)
+        assert math.isclose(norm, 2 * -math.expm1(-0.2 * tau), rel_tol=1e-9)
+
+
+def test_the_norm_needed_is_at_most_that_of_a_known_solution():
+    """-x on the line costs sqrt(40) in infinite width, and gradient flow never spends more; at m = 1024 it is about so."""
+    p = dn.GaussianMixture.normal(1.0).diffused(SDE)
+    nodes = dn.line_grid(p, SDE.std, 0.01, n_t=24, n_x=48).weighted(p)
+    flow = dn.GradientFlow(dn.statistics(dn.RandomFeatures.draw(1024, 1, SDE.T, np.random.default_rng(1)), nodes))
+    assert 4 < dn.norm_needed(flow, 0.01) < 40**0.5
+
+
+def test_tangent_features_are_the_gradient_of_the_network():
+    phi = dn.TangentFeatures.draw(4, SDE.T, np.random.default_rng(0), embedding=2)
+    x, t = torch.tensor([[-1.0], [0.3], [2.0]], dtype=F64), torch.tensor([0.1, 1.0, 4.0], dtype=F64)
+    assert (phi.width, phi.d, phi.v.shape) == (16, 1, (4, 3)) and (phi.c.abs() == 1).all()
+
+    def network(c, v, y):
+        return (c * torch.relu(v @ y)).sum() / 2
+
+    y = torch.cat([x, dn.cosine_embedding(t, SDE.T, 2)], 1)
+    for k in range(3):
+        in_c, in_v = torch.func.grad(network, argnums=(0, 1))(phi.c, phi.v, y[k])
+        torch.testing.assert_close(phi(x, t)[k], torch.cat([in_c, in_v.flatten()]))
+    torch.testing.assert_close(phi(x, 1.0)[1], phi(x, t)[1])
+
+
+def test_tangent_features_can_be_trained():
+    problem = dn.Problem(dn.GaussianMixture.two_modes(2.0), n_t=12, n_x=32)
+    flow = dn.GradientFlow(dn.statistics(dn.TangentFeatures.draw(32, SDE.T, np.random.default_rng(0)), problem.population))
+    assert flow.loss(1e6) < 0.01 * flow.statistics.S
