@@ -33,7 +33,8 @@ def tally(ledger) -> str:
     counts, groups = Counter(verdict for _, verdict in rows), []
     for verdict in (verdict for verdict in claims.VERDICTS if counts[verdict]):
         cells = "".join(f'<i title="{escape(name)}: {verdict}"></i>' for name, found in rows if found == verdict)
-        words, slug = MANY.get(verdict, verdict) if counts[verdict] > 1 else verdict, verdict.replace(" ", "-")
+        words = MANY[verdict] if counts[verdict] > 1 and verdict in MANY else verdict.removesuffix(" here")
+        slug = verdict.replace(" ", "-")
         label = f"{counts[verdict]} of {len(rows)} {words}: to the claim ledger"
         inside = f'<span class="cells" aria-hidden="true">{cells}</span><b>{counts[verdict]}</b><span>{words}</span>'
         link = f'<a href="{LEDGER}#{slug}" aria-label="{label}">{inside}</a>'

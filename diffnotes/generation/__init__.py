@@ -11,5 +11,6 @@ from .samplers import denoise, probability_flow, reverse_sde
 __all__ = [
     "Generated", "bits_per_dim", "cell_widths", "denoise", "denoising_loss", "gaussian_denoising_loss", "generate",
     "generated_by_flow", "integrated_score_density", "kl_gaussian", "kl_grid", "kl_monte_carlo", "kl_on_points",
-    "prior_divergence", "probability_flow", "probability_flow_log_prob", "reverse_sde", "reverse_sde_density", "stretched_grid",
+    "prior_divergence", "probability_flow", "probability_flow_log_prob", "reverse_sde", "reverse_sde_density",
+    "stretched_grid",
 ]

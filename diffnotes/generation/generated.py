@@ -1,6 +1,7 @@
 """What a score generates on a line: its density beside the target's, and the divergence between them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,7 +53,7 @@ def generate(score, p: DiffusedMixture, t_min: float, *, steps: int = 64, cells:
     t_min = check.number("t_min", t_min, 0.0, p.sde.T, open_low=True, open_high=True)
     score, like = Score(score, batch=True), check.with_values("p", p.mixture.means)
     sde = Standardised(p.sde, p.mixture.covariance().sqrt().item() or 1.0)
-    kind = dict(dtype=like.dtype, device=like.device)
+    kind: dict[str, Any] = dict(dtype=like.dtype, device=like.device)
     end, start = (torch.tensor(t, **kind) for t in (t_min, sde.T))
     core, prior_std, still = float(p.half_width(end, 3.0) / sde.unit(end)), float(sde.std(start)), Driftless(p.sde)
     wide = check.number("reach", reach, 0.0, 38.0, open_low=True) * float(still.std(start) * sde.scale(end))

@@ -25,7 +25,7 @@
   // Numbers and words
   const digits = "⁰¹²³⁴⁵⁶⁷⁸⁹", short = v => v.toPrecision(2) + "\u00a0nats";
   function power(k, spoken) {
-    const exponent = D.tau[0] + k * D.tau[1], whole = Math.floor(exponent + 1e-6), first = Math.round(10 ** (exponent - whole));
+    const exponent = D.tau[0] + k * D.tau[1], whole = Math.floor(exponent + 1e-4), first = Math.round(10 ** (exponent - whole));
     if (spoken) return (first > 1 ? first + " times " : "") + "10 to the " + whole;
     return (first > 1 ? first + "·" : "") + "10" + String(whole).replace(/\d/g, d => digits[d]);
   }

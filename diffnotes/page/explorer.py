@@ -17,7 +17,7 @@ from .figures import GROUND, HARM, HARM_INK, INK, SIZES, Picture
 from .plots import as_array
 from .tables import power
 
-_SAID = "What the model generates, and its divergence from the target, along training."
+_SAID = "Training brings the model near its target and then to its samples."
 
 
 def stop_the_training(tau, kl: Mapping, densities: Mapping, points, target, data, *, caption: str,
@@ -67,10 +67,11 @@ def _drawn(points, shown: Mapping, target, data) -> dict:
 def _html(name: str, about: dict, still: bytes, alt: str, caption: str) -> str:
     parts = [resources.files(__package__).joinpath(f"explorer.{kind}").read_text(encoding="utf-8") for kind in ("css", "js")]
     style, script = (part.replace("__ID__", name).replace("__ROLES__", figures.roles()) for part in parts)
-    return (f'<div class="stop" id="{name}"><style>{style}</style>'
+    return (f'<figure class="stop" id="{name}"><style>{style}</style>'
             f'<img class="still" src="data:image/png;base64,{base64.b64encode(still).decode()}" alt="{escape(alt)}">'
-            f'<p class="caption">{escape(caption)}</p>'
-            f'<script type="application/json">{json.dumps(about, separators=(",", ":"))}</script><script>{script}</script></div>')
+            f'<figcaption><b>{_SAID}</b> {escape(caption)}</figcaption>'
+            f'<script type="application/json">{json.dumps(about, separators=(",", ":"))}</script>'
+            f"<script>{script}</script></figure>")
 
 
 def _words(tau, kl: Mapping) -> str:

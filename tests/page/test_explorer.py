@@ -45,6 +45,10 @@ def test_it_asks_nobody_and_is_light(shown):
     assert set(shown._repr_mimebundle_()) == {"text/plain", "text/html", "image/png"}
 
 
+def test_its_caption_begins_with_what_it_shows(shown):
+    assert "<figcaption><b>Training brings the model near its target and then to its samples.</b> What is drawn.</figcaption>" in shown.html
+
+
 def test_it_says_in_words_what_it_shows(shown):
     alt, median = re.search(r'class="still".*?alt="([^"]*)"', shown.html)[1], np.median(arguments()["kl"][32], 0)
     assert f"falls to {median.min():.2g} nats" in alt and f"climbs back to {median[-1]:.2g}" in alt and len(alt) > 300
