@@ -110,7 +110,7 @@ def kernel_nodes(p: DiffusedMixture, weighting, t_min: float, n_t: int = 96, n_z
         check.fail("p", f"a density in d = {mixture.d}", "d = 1 (use kernel_draws for d > 1)")
     n_t, n_z, n_0 = check.integer("n_t", n_t), check.integer("n_z", n_z, 3), check.integer("n_0", n_0)
     t_min = check.number("t_min", t_min, 0.0, p.sde.T, open_low=True, open_high=True)
-    like, std_0 = mixture.means, mixture.variances.sqrt()
+    like, std_0 = check.with_values("p", mixture.means), mixture.variances.sqrt()
     t, dt = (a.to(like) for a in time_nodes(t_min, p.sde.T, n_t))
     unit, mass = np.polynomial.hermite_e.hermegauss(n_0 if std_0.max() > 0 else 1)
     x0 = (mixture.means + std_0 * torch.from_numpy(unit).to(like)).reshape(-1)  # [k, n_0], then one after the other
