@@ -54,3 +54,48 @@ def test_densities_are_read_off_between_cells_and_nowhere_else():
 def test_a_plane_has_no_line():
     with pytest.raises(ValueError, match=r"^p: got a density in d = 2; allowed: d = 1"):
         dn.generate(None, dn.GaussianMixture.two_modes(1.0, d=2).diffused(dn.OU()), 0.1)
+
+
+@pytest.mark.parametrize(("p", "spread"), [
+    (TWO, 10**0.5), (dn.GaussianMixture.two_modes(30.0).diffused(dn.VE()), 901**0.5),
+    (dn.GaussianMixture.empirical(torch.ones(1, 1, dtype=torch.float64)).diffused(dn.OU()), 1.0)], ids=["near", "far", "a point"])
+def test_where_and_when_it_looks(p, spread):
+    """Which bug this catches: a grid that does not follow the target or the prior, or steps other than asked."""
+    seen, t_min, T = [], 0.02, p.sde.T
+    sde = dn.Standardised(p.sde, spread)
+
+    def score(x, t):
+        seen.append(float(t))
+        return p.score(x, t)
+
+    found = dn.generate(score, p, t_min)
+    t = torch.linspace(T**0.25, t_min**0.25, 65, dtype=torch.float64).pow(4)
+    halves = torch.cat([torch.stack([t[:-1], (t[:-1] + t[1:]) / 2], 1).flatten(), t[-1:]])
+    middles = torch.cat([(t[1:] + t[:-1]) / 2, (halves[1:] + halves[:-1]) / 2])
+    assert seen == pytest.approx(middles.tolist(), rel=1e-12)
+    end = torch.tensor(t_min, dtype=torch.float64)
+    free = 8 * p.sde.std(T) / p.sde.scale(T) * p.sde.scale(end)  # where no score at all would bring the prior
+    far = max(float(free), 25 * float(p.half_width(end, 3.0)))
+    assert len(found.x) == 1000 and float(found.x[-1]) == pytest.approx(far, rel=1e-9)
+    assert torch.allclose(found.width, dn.cell_widths(found.x))
+    centre = found.x[500] - found.x[499]  # fine where the target is
+    core = float(p.half_width(end, 3.0))
+    assert torch.allclose(found.target, p.log_prob(found.x[:, None], t_min).exp()) and (found.density * found.width).sum() == pytest.approx(1)
+    assert float(centre) == pytest.approx(2 * core * math.asinh(far / core) / 999, rel=1e-4) and float(sde.unit(end)) > 0
+
+
+@pytest.mark.parametrize(("change", "name"), [
+    ({"t_min": 0.0}, "t_min"), ({"t_min": 5.0}, "t_min"), ({"t_min": -0.5}, "t_min"), ({"reach": 0.0}, "reach"), ({"reach": -0.5}, "reach"),
+    ({"reach": 38.5}, "reach"), ({"cells": 2}, "cells"), ({"cells": 12}, "cells"), ({"steps": 0}, "steps")])
+def test_errors_name_the_argument(change, name):
+    with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
+        dn.generate(TWO.score, TWO, **{"t_min": 0.1, "steps": 4, "cells": 200} | change)
+    dn.generate(TWO.score, TWO, 0.1, steps=8, cells=400, reach=38.0)
+    dn.generate(TWO.score, TWO, 0.1, steps=8, cells=400, reach=0.5)
+
+
+def test_densities_are_read_off_to_the_very_ends_and_where_they_vanish():
+    x = torch.tensor([0.0, 1.0, 3.0], dtype=torch.float64)
+    found = dn.Generated(x, dn.cell_widths(x), torch.tensor([[1.0, 2.0, 8.0], [0.0, 0.5, 0.0]]).double(), x)
+    assert torch.allclose(found.at([0.0, 0.5, 1.0, 2.0, 3.0])[0], torch.tensor([1.0, 2**0.5, 2.0, 4.0, 8.0]).double())
+    assert (found.at([0.0, 0.5, 2.9])[1] < 1e-100).all()

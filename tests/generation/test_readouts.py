@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import diffnotes as dn
+from diffnotes.generation import readouts
 
 F64 = torch.float64
 SDE = dn.OU(T=3.0)
@@ -73,3 +74,16 @@ def test_the_price_of_the_prior_is_that_of_a_gaussian_and_below_its_bound():
 def test_errors_name_the_argument(wrong, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         wrong()
+
+
+def test_steps_and_cells_are_those_that_the_docstring_says(monkeypatch):
+    """Which bug this catches: a default that chapters were stored with and that has changed since, or a grid cut off on one side."""
+    p, seen = TWO.diffused(SDE), []
+    same, other = (dn.generated_by_flow(p.score, SDE, X[::40], 0.1, steps=steps) for steps in (32, 31))
+    assert torch.equal(dn.generated_by_flow(p.score, SDE, X[::40], 0.1), same) and not torch.equal(same, other)
+    monkeypatch.setattr(readouts, "kl_grid", lambda *arguments: seen.append(arguments) or torch.zeros(()))
+    dn.prior_divergence(p)
+    (law, prior, spacing), reach = seen[0], float(p.half_width(torch.tensor(3.0, dtype=F64), 12.0))
+    assert len(law) == len(prior) == 800 and float(spacing) == pytest.approx(2 * reach / 799)
+    assert float((prior * spacing).sum()) == pytest.approx(1, abs=1e-12) and torch.allclose(law, law.flip(0))
+    dn.prior_divergence(p, cells=3)

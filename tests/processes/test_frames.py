@@ -38,3 +38,10 @@ def test_scores_go_over_into_the_frame():
         c = scale_of(frame, torch.tensor(t).double())
         assert torch.allclose(law.diffused(frame).score(x, t), c * law.diffused(sde).score(c * x, t))
     assert repr(dn.Standardised(sde, 2.0)) == "Standardised(OU(rate=1, T=5), spread=2)"
+
+
+def test_a_spread_is_a_positive_number():
+    assert dn.Standardised(dn.OU(), 0.5).spread == 0.5
+    for spread in (0.0, -0.5, float("nan"), "1"):
+        with pytest.raises(ValueError, match=r"^spread: "):
+            dn.Standardised(dn.OU(), spread)
