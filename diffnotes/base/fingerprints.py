@@ -29,7 +29,7 @@ from torch import Tensor
 
 from . import checks as check
 
-_OWN = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()
+_OWN = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(Path(__file__).parents[1].rglob("*.py")))).hexdigest()
 _PLAIN = (NoneType, EllipsisType, bool, int, float, complex, str, bytes, range, torch.dtype, torch.device, torch.Size)
 _CODE = ("co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_argcount", "co_posonlyargcount",
          "co_kwonlyargcount", "co_flags", "co_exceptiontable")  # without line numbers and file names
@@ -136,7 +136,7 @@ def _by_name(value) -> str | None:
 def _package(module: str) -> str | None:
     """Name and version of the installed package that a module belongs to; None for the user's own modules."""
     top = module.partition(".")[0]
-    if top == __package__:
+    if top == __package__.partition(".")[0]:
         return _OWN
     try:
         spec = importlib.util.find_spec(top)

@@ -30,7 +30,7 @@ class Generated:
         """The densities at points [P] inside the grid, linear in the logarithm between the cells: [*b, P]."""
         points = check.tensor("points", points, ("P",), like=self.x)
         check.holds("points", (points >= self.x[0]) & (points <= self.x[-1]), "points within the grid", points)
-        right = torch.searchsorted(self.x, points).clamp(1, len(self.x) - 1)
+        right = torch.searchsorted(self.x, points.contiguous()).clamp(1, len(self.x) - 1)
         share = (points - self.x[right - 1]) / (self.x[right] - self.x[right - 1])
         logs = self.density.clamp(min=torch.finfo(self.x.dtype).tiny).log()
         return torch.lerp(logs[..., right - 1], logs[..., right], share).exp()
