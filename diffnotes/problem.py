@@ -120,8 +120,7 @@ class Problem:
         return ((self.sde.diffusion(t) ** 2 / weight_at(self.weighting, t)).amax() * (self.sde.T - self.t_min) / 2).item()
 
     def _times(self, count: int) -> Tensor:
-        t = torch.linspace(self.t_min, self.sde.T, count, dtype=torch.float64, device="cpu")
-        return t.to(self.target.means).clamp(self.t_min, self.sde.T)
+        return torch.linspace(self.t_min, self.sde.T, count, dtype=torch.float64, device="cpu").to(self.target.means)
 
     def _nodes(self, p: DiffusedMixture, stream) -> Nodes:
         if self.target.d > 1:

@@ -125,3 +125,65 @@ def test_training_times_are_even_in_the_logarithm():
 def test_errors_name_the_argument(wrong, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         wrong()
+
+
+def test_the_defaults_are_those_that_chapters_count_on():
+    """Which bug this catches: another number of nodes, samples or seeds, which moves every number of a chapter a little."""
+    problem = dn.Problem(TWO, device="cpu")
+    assert (problem.sde.T, problem.t_min, problem.n_t, problem.n_x, problem.n_nodes, problem.streams, problem.pool) == (5.0, 0.01, 96, 96, 4000, (100, 0), 4096)
+    assert repr(problem.sde) == repr(dn.OU()) and problem.target.means.dtype == torch.float64
+    assert [run.seed for run in dn.Problem(TWO, n_t=4, n_x=5, device="cpu").train(2)] == list(range(8))
+
+
+def test_nodes_in_the_plane_come_from_streams_of_their_own():
+    """In d = 2 nodes are drawn: the population's from stream 1, a run's from its own.  Which bug this catches: one that is shared."""
+    target = dn.GaussianMixture.two_modes(2.0, d=2)
+    problem = dn.Problem(target, n_nodes=5, pool=3, device="cpu")
+
+    def drawn(p, stream):
+        return dn.sampled_nodes(p.diffused(problem.sde), problem.sde.std, 0.01, 5, np.random.default_rng(stream)).x
+
+    run, data = problem.train(3, 4, [0, 6])[1], target.sample(4, np.random.default_rng(106))
+    assert torch.equal(run.data, data) and torch.equal(problem.population.x, drawn(target, 1))
+    assert torch.equal(problem.empirical(data).x, drawn(dn.GaussianMixture.empirical(data), 1))
+    nodes = problem.empirical(data, [106, 1])
+    assert torch.equal(nodes.x, drawn(dn.GaussianMixture.empirical(data), [106, 1]))
+    assert torch.equal(run.flow.statistics.B, dn.statistics(run.features, nodes).B)
+
+
+def test_one_run_alone_is_read_out_as_many_are(few):
+    """Which bug this catches: a problem or the names of terms taken from the second run."""
+    one, tau = dn.Runs([few[0]]), [1.0, 2.0]
+    assert one.certificate(tau).loss.shape == one.divergence(tau).shape == (1, 2)
+
+
+def test_the_factor_of_the_loss_is_the_largest_of_2001_times():
+    """OU has g^2 = 2: over std it is largest at t_min, and over a weight that is least at a time of the grid, there."""
+    assert dn.Problem(TWO, device="cpu").kl_factor() == pytest.approx((5 - 0.01) / dn.OU().std(0.01).item(), rel=1e-12)
+    least = torch.linspace(0.01, 5, 2001, dtype=torch.float64)[600]
+    assert dn.Problem(TWO, weighting=lambda t: 1e-3 + (t - least).abs(), device="cpu").kl_factor() == pytest.approx(4.99e3, rel=1e-9)
+
+
+def test_the_ends_of_what_is_allowed():
+    problem = dn.Problem(TWO, dn.OU(T=0.5), t_min=0.3, n_t=1, n_x=3, n_nodes=1, streams=(0, 0), pool=0, device="cpu")
+    assert problem.data(1, 0).shape == (1, 1) and problem.features(1, 0).width == 1 and len(problem.train(1, 1, seeds=1)) == 1
+    assert dn.training_times(0.5, 0.5, 1, device="cpu").tolist() == [pytest.approx(0.5)]
+    assert dn.training_times(1, 10, 2, device="meta").device.type == "meta"
+    meta = dn.GaussianMixture.two_modes(3.0, device="meta")
+    assert dn.Problem(meta, device="meta").target.means.device.type == "meta"
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    *((lambda t=t: dn.Problem(TWO, t_min=t), rf"t_min: got {t}; allowed: a finite number in \(0, 5\)") for t in (0.0, -0.5, 5.0)),
+    (lambda: dn.Problem(TWO, weighting=lambda t: 1 - t), "weighting: got -4; allowed: a number or function of t with values >= 0"),
+    (lambda: dn.Problem(TWO, n_x=2), "n_x: got 2; allowed: an integer of at least 3"), (lambda: dn.Problem(TWO, n_nodes=0), "n_nodes: got 0; allowed: an integer of at least 1"),
+    (lambda: dn.Problem(TWO, pool=-1), "pool: got -1; allowed: an integer of at least 0"), (lambda: dn.Problem(TWO, streams=(-1, 0)), "streams: got -1; allowed: an integer of at least 0"),
+    *((lambda streams=streams: dn.Problem(TWO, streams=streams), "streams: got .*; allowed: two numbers, for the data") for streams in ([1, 2], (1,), (1, 2, 3))),
+    (lambda: dn.Problem(TWO).features(3, -1), "seed: got -1; allowed: an integer of at least 0"), (lambda: dn.Problem(TWO).data(3, -1), "seed: got -1; allowed: an integer of at least 0"),
+    (lambda: dn.Problem(TWO).train(3, seeds=[-1]), "seeds: got -1; allowed: an integer of at least 0"), (lambda: dn.Problem(TWO).train(3, seeds=0), "seeds: got 0; allowed: an integer of at least 1"),
+    (lambda: dn.Problem(dn.GaussianMixture.two_modes(3.0, device="meta"), device="cpu"), "target: got device meta"),
+    *((lambda first=first: dn.training_times(first, 1, 3), rf"first: got {first}; allowed: a finite number in \(0, inf\]") for first in (0.0, -0.5)),
+    (lambda: dn.Runs([dn.Problem(TWO, n_t=4, n_x=5, device="cpu").train(2, seeds=1)[0], 3]), "each: got 2 things"), (lambda: dn.Runs([]), "each: got 0 things")])
+def test_errors_say_what_is_allowed(wrong, said):
+    with pytest.raises(ValueError, match=f"^{said}"):
+        wrong()

@@ -90,7 +90,7 @@ def _words(tau, kl: Mapping) -> str:
 def _scaled(rows) -> tuple[str, list[float]]:
     """Rows of densities [k, P] as bytes, each relative to its peak: error below 1/510 of the peak."""
     peak = rows.max(1, keepdims=True)
-    return _encoded(np.rint(rows / peak * 255).astype(np.uint8)), _three(peak[:, 0])
+    return _encoded(np.rint(rows / peak * 255).astype(np.uint8)), _three(peak.ravel())
 
 
 def _encoded(values) -> str:

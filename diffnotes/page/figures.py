@@ -185,7 +185,7 @@ def svg(figure: Figure, name: str) -> str:
         text = text.replace(light, f"var(--dn-{role})")
     box, width = re.search(r'viewBox="[^"]+"', text), 1.35 * figure.get_figwidth()
     head = f'<svg {box[0] if box else ""} style="max-width:{width:.2f}in;stroke-linejoin:round" aria-hidden="true">'
-    text = re.sub(r"<svg[^>]*>", head, text, count=1).replace("font-weight: bold", "font-weight: 600")
+    text = re.sub(r"<svg[^>]*>", head, text).replace("font-weight: bold", "font-weight: 600")
     return re.sub(r"\s*\n\s*", "\n", text).strip()
 
 

@@ -49,7 +49,7 @@ def shown(value, digits: int = 3, below: float = 0.0) -> str:
             return f"< {power(below)}"
         if not 1e-3 <= size < 10 ** (digits + 2):
             return power(value, digits)
-        text = f"{value:#.{digits}g}" if size < 10**digits else f"{value:.0f}"
+        text = f"{value:#.{digits}g}" if size < 10 ** (digits - 1) else f"{value:.0f}"
         return text.rstrip(".").replace("-", "−")
     return str(value)
 

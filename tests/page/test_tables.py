@@ -64,3 +64,29 @@ def test_where_curves_turn():
     for wrong, name in ((lambda: dn.turning(tau, torch.ones(3)), "curves"), (lambda: dn.turning(tau, torch.ones(2, 3), rise=0.5), "rise")):
         with pytest.raises(ValueError, match=rf"^{name}: "):
             wrong()
+
+
+def test_a_table_by_hand():
+    """Which bug this catches: a cell for a heading, a gap for a heading, the wrong side; rows too long that lose cells."""
+    left, right = 'style="text-align:left"', 'style="text-align:right"'
+    assert dn.table({"a": {"x": 1, "y": None}, "b": {"x": 2, "y": "no"}}).html() == (
+        f'<div class="dn-scroll" tabindex="0"><table class="dn"><thead><tr><td {left}></td><th scope="col" {right}>x</th><th scope="col" {left}>y</th></tr></thead>'
+        f'<tbody><tr><th scope="row" {left}>a</th><td {right}>1</td><td {left}></td></tr><tr><th scope="row" {left}>b</th><td {right}>2</td><td {left}>no</td></tr></tbody></table></div>')
+    for wrong in (tables.Table(("x",), (("1", "2"),), (True,)), tables.Table(("x",), (("1",),), (True, False))):
+        with pytest.raises(ValueError):
+            str(wrong)
+    with pytest.raises(ValueError, match=r"^rows: got things that are no rows"):
+        dn.table([{"a": 1}, 2])
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (34.56, "34.6"), (95.54, "95.5"), (99.97, "100"), (999.7, "1000"), (1234.5, "1234"), (1e-3, "0.00100"), (0.00099, "9.9·10⁻⁴"), (torch.tensor([1.0, 2.0]), "1.50 (1.10 to 1.90)")])
+def test_how_a_value_is_shown_where_the_notation_changes(value, text):
+    """Which bug this catches: a number that rounding takes to the next power of ten and so to 1.00e+03."""
+    assert tables.shown(value) == text and dn.power(1300.0) == "10³"
+
+
+def test_curves_of_another_number_of_seeds_than_times():
+    """Two seeds, four times; the last value is 1.05 and 1.5 times the least.  Which bug this catches: a median over the wrong axis."""
+    row = dn.turning([1.0, 10.0, 100.0, 1e3], torch.tensor([[9.0, 4.0, 5.0, 4.2], [9.0, 8.0, 4.0, 6.0]]).double())
+    assert row == {"least": "4.0 (4.0 to 4.0)", "at τ": "10²", "in the end": "5.1 (4.4 to 5.8)", "rises in": "1 of 2"}

@@ -47,3 +47,28 @@ def test_euler_maruyama_steps_come_to_the_kernels_variance_at_first_order(sde):
 def test_times_increase_inside_the_process(t):
     with pytest.raises(ValueError, match=r"^t: got .*; allowed: "):
         dn.forward_paths(dn.OU(T=3.0), torch.ones(2, 1, dtype=F64), t, np.random.default_rng(0))
+
+
+def test_times_out_of_range_are_told_the_range():
+    with pytest.raises(ValueError, match=r"^t: got -2; allowed: SDE times in \[0, 3\]"):
+        dn.forward_paths(dn.OU(T=3.0), torch.ones(2, 1, dtype=F64), [-2.0, 1.0], np.random.default_rng(0))
+
+
+class Growing(dn.LinearSDE):
+    """dx = x dt + sqrt(2) dW: r = e^t, std^2 = e^{2t} - 1."""
+
+    T = 2.0
+
+    def _scale(self, t):
+        return torch.exp(t)
+
+    def _std(self, t):
+        return torch.expm1(2 * t).sqrt()
+
+
+def test_steps_of_one_unit_in_the_last_place_are_numbers():
+    """Which bug this catches: the root of a variance that rounding has put below zero, as it may where the scale grows."""
+    start = np.linspace(0.5, 1.9, 50)
+    times = np.stack([start, np.nextafter(start, 2)], 1).flatten()
+    paths = dn.forward_paths(Growing(), torch.ones(3, 1, dtype=F64), times, np.random.default_rng(0))
+    assert paths.shape == (100, 3, 1) and paths.isfinite().all()

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 import torch
 
 import diffnotes as dn
@@ -79,3 +80,39 @@ def test_tangent_features_can_be_trained():
     problem = dn.Problem(dn.GaussianMixture.two_modes(2.0), n_t=12, n_x=32)
     flow = dn.GradientFlow(dn.statistics(dn.TangentFeatures.draw(32, SDE.T, np.random.default_rng(0)), problem.population))
     assert flow.loss(1e6) < 0.01 * flow.statistics.S
+
+
+def test_the_kernel_of_mirror_images_is_a_number():
+    """Which bug this catches: a cosine that rounding has put beyond -1 or 1, whose angle is NaN."""
+    y = dn.normal(np.random.default_rng(0), (50, 3))
+    assert dn.arc_cosine_kernel(y, -y).diag().abs().max() < 1e-12
+    torch.testing.assert_close(dn.arc_cosine_kernel(y, y).diag(), y.square().sum(1) / 2)
+
+
+def test_the_norm_needed_is_reached_where_the_loss_is_the_share_exactly():
+    """With S = 2 and a least loss of 1.6.  Which bug this catches: the next time of the grid, a share of 1 instead of S."""
+    flow, tau = one_mode(S=2.0), torch.logspace(0, 10, 401, dtype=F64)[[7, 30]]
+    assert torch.equal(dn.norm_needed(flow, flow.loss(tau) / 2), flow.norm(tau))
+    assert dn.norm_needed(flow, 1.0) == flow.norm(1.0) and dn.norm_needed(flow, 0.001).isinf()
+    for share in (0.0, -0.5, 1.5):
+        with pytest.raises(ValueError, match=rf"^share: got {share:g}; allowed: shares in \(0, 1\]"):
+            dn.norm_needed(flow, share)
+
+
+def test_tangent_features_at_weights_by_hand():
+    """Which bug this catches: division by c, which random signs hide; a slope where the inner product is zero."""
+    phi = dn.TangentFeatures([[1.0, 0.0], [2.0, 1.0]], [3.0, 4.0], 0.5)
+    assert phi(torch.tensor([[0.0], [1.0]], dtype=F64), 0.2).mul(2**0.5).round(decimals=12).tolist() == [[0, 1, 0, 0, 0, 4], [1, 3, 3, 3, 4, 4]]
+    assert dn.TangentFeatures([[1.0, 0.0]], [1.0], 0.5).width == 3
+    assert dn.TangentFeatures.draw(5, 1.0, np.random.default_rng(0)).v.shape == (5, 4)
+    assert dn.TangentFeatures.draw(5, 1.0, np.random.default_rng(0), device="meta").v.device.type == "meta"
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    (lambda: dn.TangentFeatures([[1.0], [2.0]], [1.0, 1.0], 0.5), r"v: got shape \(2, 1\); allowed: a column for x, and at"),
+    (lambda: dn.TangentFeatures([[1.0, 0.0]], [1.0], 0.0), r"T: got 0.0; allowed: a finite number in \(0, inf\]"),
+    (lambda: dn.TangentFeatures([[1.0, 0.0]], [1.0], -0.5), r"T: got -0.5; allowed: a finite number in \(0, inf\]"),
+    (lambda: dn.TangentFeatures([[1.0, 0.0]], [1.0], 0.5)([[1.0]], -2), r"t: got -2; allowed: SDE times in \[0, 0.5\]")])
+def test_errors_say_what_is_allowed(wrong, said):
+    with pytest.raises(ValueError, match=f"^{said}"):
+        wrong()

@@ -81,3 +81,36 @@ def test_squared_error_is_the_loss_by_its_definition():
     torch.testing.assert_close(dn.squared_error(phi.score(theta), some, some.score), exact)
     both = torch.stack([theta, 0 * theta])
     torch.testing.assert_close(dn.squared_error(phi.score(both), some), dn.statistics(phi, some).loss(both))
+
+
+def one_node(x, weight=1.0, t=0.0):
+    x, t, weight = (torch.tensor([value], dtype=F64) for value in (x, t, weight))
+    return dn.Nodes(x[:, None], t, weight, 0 * x[:, None])
+
+
+def test_the_largest_share_at_a_node_by_hand():
+    """At t = 0 the embedding is (1, 1, 1), so B = 2 with the weight 4, and M = D (D + 1) max_s s (s A + (1 - s) B), D (D + 1) = 20."""
+    s = torch.linspace(0, 1, 240_001, dtype=F64)
+    for a in (2.0, 0.5, 0.4, 0.1):
+        exact = dn.minus_x_constants(one_node(-a, 4.0), 5.0)
+        assert math.isclose(exact.largest, (20 * float((s * (s * 2 * a + (1 - s) * 2)).max())) ** 2, rel_tol=1e-9)
+        fourth = (20 * a**2 + 4 * (a**2 + 3)) / (4 * 5 * 6 * 7)
+        assert math.isclose(exact.variance, 4 * (200 * fourth - a**2), rel_tol=1e-12)
+
+
+def test_the_ends_of_what_is_allowed():
+    """A constant score has variance zero, weights may vanish, and nodes may lie at T, which may be below one."""
+    assert dn.MonteCarlo(0, 0).bound(3, 0.5) == 0 and math.isclose(dn.MonteCarlo(0.25, 0.25).bound(1, math.exp(-0.5)), 1)
+    assert dn.minus_x_constants(one_node(1.0, t=0.5), 0.5).variance > 0 == dn.minus_x_constants(one_node(1.0, 0.0), 0.5).variance
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    (lambda: dn.MonteCarlo(-0.5, 1.0), r"variance: got -0.5; allowed: a finite number in \[0, inf\]"),
+    (lambda: dn.MonteCarlo(1.0, -0.5), r"largest: got -0.5; allowed: a finite number in \[0, inf\]"),
+    *((lambda delta=delta: dn.MonteCarlo(1.0, 1.0).bound(3, delta), rf"delta: got {delta}; allowed: a finite number in \(0, 1\]") for delta in (0.0, -0.5, 1.5)),
+    *((lambda T=T: dn.minus_x_constants(one_node(1.0), T), rf"T: got {T}; allowed: a finite number in \(0, inf\]") for T in (0.0, -0.5)),
+    (lambda: dn.minus_x_constants(one_node(1.0, -0.5), 1.0), "nodes.weight: got -0.5; allowed: weights >= 0"),
+    (lambda: dn.minus_x_constants(nodes(), 4.0), "T: got 4; allowed: the end of the nodes' times")])
+def test_errors_say_what_is_allowed(wrong, said):
+    with pytest.raises(ValueError, match=f"^{said}"):
+        wrong()
