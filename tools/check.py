@@ -24,7 +24,8 @@ def main() -> int:
     commands = [
         [*python, "ruff", "check", "."],
         [*python, "mypy"],
-        [*python, "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300", "-n", "2", "--dist", "loadfile", "-q", "book"],
+        [*python, "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300", "-n", "2", "--dist", "loadfile",
+         "-q", "book"],
         # One more than two: browsers, clusters and subprocesses are waited for.
         [*python, "pytest", "-n", "3", "--dist", "loadfile", "-q", "tests"],
     ]
