@@ -24,10 +24,9 @@ def main() -> int:
     commands = [
         [*python, "ruff", "check", "."],
         [*python, "mypy"],
+        # Chapters first: they take longest.
         [*python, "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300", "-n", "2", "--dist", "loadfile",
-         "-q", "book"],
-        # One more than two: browsers, clusters and subprocesses are waited for.
-        [*python, "pytest", "-n", "3", "--dist", "loadfile", "-q", "tests"],
+         "-q", "book", "tests"],
     ]
     status = max(subprocess.run(command, cwd=ROOT, check=False).returncode for command in commands)
     if "--record" in sys.argv[1:]:
