@@ -5,7 +5,7 @@ import re
 from collections import Counter
 
 import pytest
-from test_pages import CHROMIUM, FLAGS, HTML
+from test_pages import CHROMIUM, HTML
 
 import diffnotes as dn
 
@@ -16,15 +16,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found: set CHROMIUM to its path"),
     pytest.mark.skipif(not PAGE.exists(), reason="the book is not built: run python -m tools.build"),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -48,15 +48,6 @@ FAINT = """() => {
         return [(a + .05) / (b + .05), e.textContent.slice(0, 60)]; }).filter(([c]) => c < 4.5); }"""
 
 
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 def visit(browser, page):
     """Open a page; returns what is on it, what it asked for or complained of, its overflow on a desktop
     and a phone, and text that is hard to read in either theme."""
