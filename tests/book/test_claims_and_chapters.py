@@ -70,6 +70,15 @@ def test_the_reference_has_every_name_that_a_reader_can_type():
     assert {f"diffnotes.{name}" for name in [*dn.__all__, *inside]} - listed == set()
 
 
+@pytest.mark.skipif(not HTML.exists(), reason="the book is not built: run python -m tools.build")
+def test_names_in_code_lead_to_the_reference():
+    """Also those that a name got on an earlier cell: ``problem`` is a Problem."""
+    page = (HTML / "14_random_features.html").read_text(encoding="utf-8")
+    links = set(re.findall(r'<a class="sphinx-codeautolink-a" href="\.\./book/(reference/\w+\.html)#([\w.]+)"', page))
+    assert {("reference/problem.html", "diffnotes.Problem"), ("reference/theory.html", "diffnotes.norm_needed")} <= links
+    assert all(f'id="{name}"' in (HTML / target).read_text(encoding="utf-8") for target, name in links)
+
+
 def test_the_drawing_of_the_rooms_shows_what_each_room_knows():
     arrows = re.findall(r'data-from="(\w+)" data-to="(\w+)"', (BOOK / "91_package.md").read_text(encoding="utf-8"))
     known = {room: {to for start, to in arrows if start == room} for room in BELOW}
