@@ -95,7 +95,7 @@ def calls(device="cpu"):
         "forward_paths": (dn.forward_paths, dict(sde=SDE, x=data, t=down.flip(0), generator=rng())),
         "DiffusedMixture.sample": (plane.sample, dict(n=3, t=0.5, generator=rng())),
         "DiffusedMixture.half_width": (plane.half_width, dict(t=tau, deviations=7.0)),
-        "RandomFeatures": (dn.RandomFeatures, dict(W=data[:4], U=data[:4], T=2.0)),
+        "RandomFeatures": (dn.RandomFeatures, dict(W=data[:4], U=data[:4], T=2.0, embed=torch.cos)),
         "RandomFeatures.draw": (partial(dn.RandomFeatures.draw, **on), dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
         "RandomFeatures.__call__": (phi, dict(x=x1[:2], t=tau)),
         "RandomFeatures.gradient": (phi.gradient, dict(x=x1[:2], t=tau)),
