@@ -48,7 +48,7 @@ def sample_statistics(features: RandomFeatures, grid: Grid, p: DiffusedMixture, 
     return (B + B.mT) / 2, ((weight * score) @ phi)[:, None], weight @ score**2
 
 
-def gradient_gap(flow: GradientFlow, B: Tensor, C: Tensor, S: Tensor, tau, generator, *, signs: int = 8,
+def gradient_gap(flow: GradientFlow, B: Tensor, C: Tensor, S: Tensor, tau, generator, *, signs: int = 32,
                  delta: float = 0.05) -> GradientGap:
     """The three J of the samples B [n, m, m], C [n, d, m], S [n] along the population's ``flow``.
 
