@@ -42,6 +42,7 @@ def calls(device="cpu"):
     statistics = dn.statistics(phi, nodes)
     flow = dn.GradientFlow(statistics)
     tau, comparison = torch.tensor([1.0, 2.0], **kind), torch.ones(1, 4, **kind)
+    drawn, each = torch.tensor([0, 3, 0], device=device), dn.sample_statistics(phi, grid, p, data[:3, :1])
     line, down = torch.linspace(-8, 8, 41, **kind), torch.tensor([2.0, 1.0, 0.5], **kind)
     prior = torch.exp(-(line**2) / 2) / (2 * np.pi) ** 0.5
     net = dn.SwishNet.draw(3, dn.VE(), [rng(), rng()], **kind)
@@ -132,6 +133,12 @@ def calls(device="cpu"):
         "squared_error": (dn.squared_error, dict(score=p.score, nodes=nodes, truth=nodes.score)),
         "minus_x": (dn.minus_x, dict(w=data, u=data)),
         "minus_x_constants": (dn.minus_x_constants, dict(nodes=nodes, T=2.0, embedding=3)),
+        "drawn_statistics": (dn.drawn_statistics, dict(statistics=statistics, index=drawn)),
+        "lifted": (dn.lifted, dict(theta=comparison[:, :3], index=drawn, width=4)),
+        "estimator_constants": (dn.estimator_constants, dict(statistics=statistics, theta=comparison)),
+        "finite_width": (dn.finite_width, dict(wide=flow, index=drawn, tau=tau, comparison=comparison)),
+        "sample_statistics": (dn.sample_statistics, dict(features=phi, grid=grid, p=p, data=data[:3, :1])),
+        "gradient_gap": (dn.gradient_gap, dict(flow=flow, B=each[0], C=each[1], S=each[2], tau=tau, generator=rng(), signs=2, delta=0.1)),
         "bounds.gaussian_tail": (bounds.gaussian_tail, dict(delta=0.1)),
         "bounds.gaussian_escape": (bounds.gaussian_escape, dict(radius=tau, d=2)),
         "bounds.gaussian_tail_union": (bounds.gaussian_tail_union, dict(delta=0.1, d=2)),
@@ -203,7 +210,7 @@ ELSEWHERE = {
     "plots": "test_claims_and_chapters", "figures": "test_figures", "stop_the_training": "test_explorer", "table": "test_tables", "turning": "test_tables", "power": "test_tables", "spread": "test_tables",
     "Table": "made by table", "Generated": "made by generate", "Generated.divergence": "has no arguments", "Table.html": "has no arguments", "GaussianMixture.to": "torch's errors", "Run": "made by Problem.train",
     "Runs": "test_problem", "Runs.map": "the results are the caller's", "LinearSDE": "has no arguments", "bounds": "its functions are here",
-    **dict.fromkeys(("Certificate", "SampleBound", "Theorem1", "Theorem2", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
+    **dict.fromkeys(("Certificate", "FiniteWidth", "GradientGap", "SampleBound", "Theorem1", "Theorem2", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
     **dict.fromkeys(("SGD.step", "Adam.step", "Grouped.step", "SwishNet.inputs", "SwishNet.output", "SwishNet.gradient", "UNet.inputs",
                      "UNet.gradient"), "called by train, which checks"),
     **dict.fromkeys(("Replicas", "Network", "Network.inputs", "Network.gradient", "Network.with_theta"), "what SwishNet and UNet are"),
@@ -213,7 +220,7 @@ ELSEWHERE = {
 def bad_values(value):
     """Values that should not pass silently in the place of a valid one, by its kind: (what, value) pairs."""
     if isinstance(value, torch.Tensor):
-        if value.dtype == torch.uint8:
+        if value.dtype in (torch.uint8, torch.int64):
             yield from (("float", value.double()), ("empty", value[:0]), ("too many dimensions", value[None, None]), ("string", "x"), ("None", None))
             return
         spoilt = value.clone().reshape(-1)

@@ -2,8 +2,10 @@
 
 from . import bounds
 from .certificates import Certificate, SampleBound, certificate, sample_bound
+from .decomposition import FiniteWidth, drawn_statistics, estimator_constants, finite_width, lifted
 from .features import RandomFeatures, cosine_embedding
 from .flow import GradientFlow, Statistics, gradient_descent, statistics
+from .gradients import GradientGap, gradient_gap, sample_statistics
 from .kernels import TangentFeatures, arc_cosine_kernel, gaussian_features, norm_needed
 from .monte_carlo import MonteCarlo, minus_x, minus_x_constants, sampled_weights, squared_error
 from .noise_average import denoising_statistics
@@ -11,9 +13,10 @@ from .one_sample import four_atom_weights, four_atoms, jensen_shannon, two_point
 from .theorems import Theorem1, Theorem2, intercept_bound, theorem_1, theorem_2
 
 __all__ = [
-    "Certificate", "GradientFlow", "MonteCarlo", "RandomFeatures", "SampleBound", "Statistics", "TangentFeatures",
-    "Theorem1", "Theorem2", "arc_cosine_kernel", "bounds", "certificate", "cosine_embedding", "denoising_statistics",
-    "four_atom_weights", "four_atoms", "gaussian_features", "gradient_descent", "intercept_bound", "jensen_shannon",
-    "minus_x", "minus_x_constants", "norm_needed", "sample_bound", "sampled_weights", "squared_error", "statistics",
-    "theorem_1", "theorem_2", "two_point_chance",
+    "Certificate", "FiniteWidth", "GradientFlow", "GradientGap", "MonteCarlo", "RandomFeatures", "SampleBound",
+    "Statistics", "TangentFeatures", "Theorem1", "Theorem2", "arc_cosine_kernel", "bounds", "certificate",
+    "cosine_embedding", "denoising_statistics", "drawn_statistics", "estimator_constants", "finite_width",
+    "four_atom_weights", "four_atoms", "gaussian_features", "gradient_descent", "gradient_gap", "intercept_bound",
+    "jensen_shannon", "lifted", "minus_x", "minus_x_constants", "norm_needed", "sample_bound", "sample_statistics",
+    "sampled_weights", "squared_error", "statistics", "theorem_1", "theorem_2", "two_point_chance",
 ]
