@@ -136,6 +136,7 @@ def calls(device="cpu"):
         "bounds.gaussian_tail_union": (bounds.gaussian_tail_union, dict(delta=0.1, d=2)),
         **{f"bounds.{k}": (getattr(bounds, k), dict(flow=flow, tau=tau, comparison=comparison)) for k in ("lyapunov", "optimisation_bound")},
         **{f"bounds.{k}": (getattr(bounds, k), dict(flow=flow, tau=tau)) for k in ("ridge_bound", "ridge_excess", "norm_bound", "norm_bound_printed")},
+        "bounds.printed_bracket": (bounds.printed_bracket, dict(tau=tau, m=4, n=5)),
         "bounds.power_law": (bounds.power_law, dict(x=tau, y=torch.tensor([[1.0, 2.0], [1.1, 2.0]], **kind))),
         "certificate": (dn.certificate, dict(flow=flow, data=statistics, tau=tau, kl_factor=1.0, prior_kl=0.1)),
         "resolvent_bound": (dn.resolvent_bound, dict(flow=flow, data=statistics, tau=tau, rival=comparison)),

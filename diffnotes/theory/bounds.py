@@ -98,6 +98,16 @@ def norm_bound_printed(flow: GradientFlow, tau: Tensor) -> Tensor:
     return torch.linalg.matrix_norm(flow.theta0) + torch.sqrt(tau * flow.statistics.loss(flow.theta0) / m)
 
 
+def printed_bracket(tau, m: int, n: int) -> Tensor:
+    """tau^4/(m n) + tau^3/m^2 + 1/tau + 1/m, shape of tau >= 1: what depends on tau, m and n in Theorem 1 as printed.
+
+    Left out are the constant that the print hides, the approximation errors and the prior's share.
+    """
+    tau, m, n = check.tensor("tau", tau), check.integer("m", m), check.integer("n", n)
+    check.holds("tau", tau >= 1, "training times tau >= 1", tau)
+    return tau**4 / (m * n) + tau**3 / m**2 + 1 / tau + 1 / m
+
+
 def _times(tau, flow: GradientFlow) -> Tensor:
     return check.training_times("tau", tau, like=check.instance("flow", flow, GradientFlow).theta0)
 
