@@ -58,7 +58,8 @@ def calls(device="cpu"):
     problem = dn.Problem(p.mixture, SDE, t_min=0.1, n_t=4, n_x=8, pool=9, **on)
     runs = problem.train(m=3, n=5, seeds=2)
     return {
-        "Problem": (dn.Problem, dict(target=p.mixture, sde=SDE, t_min=0.1, weighting=dn.OU().std, n_t=4, n_x=8, n_nodes=5, pool=9)),
+        "Problem": (dn.Problem, dict(target=p.mixture, sde=SDE, t_min=0.1, weighting=dn.OU().std, n_t=4, n_x=8, n_nodes=5, pool=9,
+                                    rounding=0.5)),
         "Problem.data": (problem.data, dict(n=3, seed=1)), "Problem.features": (problem.features, dict(m=3, seed=1)),
         "Problem.empirical": (problem.empirical, dict(data=data[:, :1])), "Problem.train": (problem.train, dict(m=3, n=5, seeds=2)),
         "Problem.divergence": (problem.divergence, dict(score=runs[0].score(tau), steps=6, cells=200, reach=8.0)),
@@ -149,6 +150,9 @@ def calls(device="cpu"):
         "bounds.printed_bracket": (bounds.printed_bracket, dict(tau=tau, m=2 * tau, n=3 * tau)),
         "bounds.power_law": (bounds.power_law, dict(x=tau, y=torch.tensor([[1.0, 2.0], [1.1, 2.0]], **kind))),
         "certificate": (dn.certificate, dict(flow=flow, data=statistics, tau=tau, kl_factor=1.0, prior_kl=0.1)),
+        "resolvent_bound": (dn.resolvent_bound, dict(flow=flow, data=statistics, tau=tau, rival=comparison)),
+        "inflation": (dn.inflation, dict(population=statistics, data=statistics, tau=tau)),
+        "resolvent_samples": (dn.resolvent_samples, dict(K=2.0, tau=tau, m=4, delta=0.1)),
         "sample_bound": (dn.sample_bound, dict(features=phi, sde=SDE, weighting=SDE.std, t_min=0.1, radius=2.0, n=50, delta=0.1)),
         "SampleBound.loss": (bound.loss, dict(flow=flow)),
         "theorem_1": (dn.theorem_1, dict(features=phi, sde=SDE, radius=2.0, n=50, delta=0.1, loss=0.2, norm=3.0, largest=9.0, second=1.0, m=40, t_min=0.1)),
@@ -210,7 +214,7 @@ ELSEWHERE = {
     "plots": "test_claims_and_chapters", "figures": "test_figures", "stop_the_training": "test_explorer", "table": "test_tables", "turning": "test_tables", "power": "test_tables", "spread": "test_tables",
     "Table": "made by table", "Generated": "made by generate", "Generated.divergence": "has no arguments", "Table.html": "has no arguments", "GaussianMixture.to": "torch's errors", "Run": "made by Problem.train",
     "Runs": "test_problem", "Runs.map": "the results are the caller's", "LinearSDE": "has no arguments", "bounds": "its functions are here",
-    **dict.fromkeys(("Certificate", "FiniteWidth", "GradientGap", "SampleBound", "Theorem1", "Theorem2", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
+    **dict.fromkeys(("Certificate", "FiniteWidth", "GradientGap", "ResolventBound", "SampleBound", "Theorem1", "Theorem2", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
     **dict.fromkeys(("SGD.step", "Adam.step", "Grouped.step", "SwishNet.inputs", "SwishNet.output", "SwishNet.gradient", "UNet.inputs",
                      "UNet.gradient"), "called by train, which checks"),
     **dict.fromkeys(("Replicas", "Network", "Network.inputs", "Network.gradient", "Network.with_theta"), "what SwishNet and UNet are"),

@@ -10,13 +10,15 @@ from .kernels import TangentFeatures, arc_cosine_kernel, gaussian_features, norm
 from .monte_carlo import MonteCarlo, minus_x, minus_x_constants, sampled_weights, squared_error
 from .noise_average import denoising_statistics
 from .one_sample import four_atom_weights, four_atoms, jensen_shannon, two_point_chance
+from .resolvent import ResolventBound, inflation, resolvent_bound, resolvent_samples
 from .theorems import Theorem1, Theorem2, intercept_bound, theorem_1, theorem_2
 
 __all__ = [
-    "Certificate", "FiniteWidth", "GradientFlow", "GradientGap", "MonteCarlo", "RandomFeatures", "SampleBound",
-    "Statistics", "TangentFeatures", "Theorem1", "Theorem2", "arc_cosine_kernel", "bounds", "certificate",
+    "Certificate", "FiniteWidth", "GradientFlow", "GradientGap", "MonteCarlo", "RandomFeatures", "ResolventBound",
+    "SampleBound", "Statistics", "TangentFeatures", "Theorem1", "Theorem2", "arc_cosine_kernel", "bounds", "certificate",
     "cosine_embedding", "denoising_statistics", "drawn_statistics", "estimator_constants", "finite_width",
-    "four_atom_weights", "four_atoms", "gaussian_features", "gradient_descent", "gradient_gap", "intercept_bound",
-    "jensen_shannon", "lifted", "minus_x", "minus_x_constants", "norm_needed", "sample_bound", "sample_statistics",
-    "sampled_weights", "squared_error", "statistics", "theorem_1", "theorem_2", "two_point_chance",
+    "four_atom_weights", "four_atoms", "gaussian_features", "gradient_descent", "gradient_gap", "inflation",
+    "intercept_bound", "jensen_shannon", "lifted", "minus_x", "minus_x_constants", "norm_needed", "resolvent_bound",
+    "resolvent_samples", "sample_bound", "sample_statistics", "sampled_weights", "squared_error", "statistics", "theorem_1",
+    "theorem_2", "two_point_chance",
 ]
