@@ -107,7 +107,7 @@ def intercept_bound(sde: LinearSDE, mu: float, norm, *, t_min: float = 0.0) -> T
     """
     mu, (first, _) = check.number("mu", mu, 0.0), _start(sde, t_min)
     norm = check.training_times("norm", norm)
-    edges = torch.linspace(first, sde.T, 4001, dtype=torch.float64)
+    edges = torch.linspace(first, sde.T, 4001, dtype=torch.float64, device="cpu")
     t = ((edges[1:] + edges[:-1]) / 2).to(norm)
     scale = sde.scale(t)
     check.holds("sde", (scale**2 + sde.std(t) ** 2 - 1).abs() <= 1e-6, "a process that keeps the variance one", scale)
@@ -124,5 +124,5 @@ def _start(sde, t_min):
 
 def _spread(sde):
     """v(T)^2."""
-    end = torch.tensor(sde.T, dtype=torch.float64)
+    end = torch.tensor(sde.T, dtype=torch.float64, device="cpu")
     return float((sde.std(end) / sde.scale(end)) ** 2)
