@@ -67,7 +67,7 @@ def calls(device="cpu"):
         "Problem.kl_factor": (problem.kl_factor, {}), "DiffusedMixture.prior_kl": (p.prior_kl, {}),
         **{f"{kind}.{k}": (getattr(some, k), dict(tau=tau)) for kind, some in (("Run", runs[0]), ("Runs", runs))
            for k in ("loss", "test_loss", "excess", "norm", "score", "certificate")},
-        "Runs.divergence": (runs.divergence, dict(tau=tau)), "Runs.generated": (runs.generated, dict(tau=tau)),
+        "Runs.divergence": (runs.divergence, dict(tau=tau)), "Runs.generated": (runs.generated, dict(tau=tau)), "Runs.typical": (runs.typical, {}),
         "training_times": (dn.training_times, dict(first=1.0, last=10.0, count=3)),
         "VE": (dn.VE, dict(sigma=25.0, T=1.0)), "OU": (dn.OU, dict(rate=1.0, T=5.0)),
         "VP": (dn.VP, dict(beta_min=0.1, beta_max=20.0, T=1.0)), "Driftless": (dn.Driftless, dict(inner=SDE)),
@@ -114,7 +114,8 @@ def calls(device="cpu"):
         "Statistics": (dn.Statistics, dict(B=statistics.B, C=statistics.C, S=statistics.S)),
         "Statistics.loss": (statistics.loss, dict(theta=comparison)), "Statistics.gradient": (statistics.gradient, dict(theta=comparison)),
         "GradientFlow": (dn.GradientFlow, dict(statistics=statistics, theta0=comparison)),
-        **{f"GradientFlow.{k}": (getattr(flow, k), dict(tau=tau)) for k in ("theta", "loss", "norm")},
+        **{f"GradientFlow.{k}": (getattr(flow, k), dict(tau=tau)) for k in ("theta", "loss", "norm", "learned")},
+        "GradientFlow.effects": (flow.effects, dict(other=statistics)),
         "GradientFlow.minimiser": (flow.minimiser, {}), "GradientFlow.minimum": (flow.minimum, {}),
         "gradient_descent": (dn.gradient_descent, dict(statistics=statistics, theta0=comparison, step=0.1, n_steps=2)),
         "denoising_statistics": (dn.denoising_statistics, dict(features=wide, p=plane, t=0.5, terms=6)),
