@@ -123,7 +123,8 @@ class GradientFlow:
         With delta_k = (Theta* - Theta_0) q_k the flow is Theta_0 + sum_k (1 - exp(-2 b_k tau)) delta_k q_k^T, and mode k
         contributes the integral of the derivative of ``other`` along its own coordinate,
 
-        .. math:: 2\,\delta_k \cdot (\Theta_0 B - C) q_k + 2 \sum_j \delta_k \cdot \delta_j\; q_k^\top B q_j\, \frac{b_j}{b_j + b_k}
+        .. math:: 2\,\delta_k \cdot (\Theta_0 B - C) q_k
+                  + 2 \sum_j \delta_k \cdot \delta_j\; q_k^\top B q_j\, \frac{b_j}{b_j + b_k}
 
         with B and C of ``other``, b and q of this flow.  The effects add up to other(Theta*) - other(Theta_0).  With the
         population loss as ``other``, a mode of an empirical flow that lowers it is signal, one that raises it memory.
