@@ -1,7 +1,8 @@
 """What the figures that move have in common: a slider for the training time, *Train*, keys, both themes.
 
-Plain HTML and JavaScript, no kernel and no request; a still picture where scripts do not run, and in print.  An explorer is its data, a still picture, words, and two files of its
-name, ``NAME.js`` and ``NAME.css``, which go into ``explorer.js`` and ``explorer.css``: what it draws, and what it says.
+Plain HTML and JavaScript, no kernel and no request; a still picture where scripts do not run, and in print.  An explorer is its
+data, a still picture, words, and two files of its name, ``NAME.js`` and ``NAME.css``, which go into ``explorer.js`` and
+``explorer.css``: what it draws, and what it says.
 """
 
 import base64
@@ -50,5 +51,6 @@ def three(values) -> list[float]:
 
 
 def _filled(part: str, kind: str, name: str) -> str:
-    common, own = (resources.files(__package__).joinpath(f"{file}.{part}").read_text(encoding="utf-8") for file in ("explorer", kind))
+    folder = resources.files(__package__)
+    common, own = (folder.joinpath(f"{file}.{part}").read_text(encoding="utf-8") for file in ("explorer", kind))
     return common.replace("__OWN__", own).replace("__ID__", name).replace("__ROLES__", figures.roles())
