@@ -48,6 +48,7 @@ def test_bars_fill_as_the_formula_says_and_the_words_follow(browser, figure):
     kinds = page.eval_on_selector_all(".mixer .stage g", "e => e.map(g => g.getAttribute('class'))")
     assert kinds == ["signal" if family["effect"] < 0 else "memory" for family in data["families"]]
     time.press("Home")
+    page.wait_for_timeout(900)
     time.press("Space")
     page.wait_for_timeout(900)
     assert 0 < int(time.input_value()) < best and page.locator(".play").inner_text() == "Pause"
