@@ -49,6 +49,7 @@ def calls(device="cpu"):
     clusters = dn.kmeans(dn.normal(rng(), (40, 2)), 4, 0)  # needs values
     scaling = dn.Scaling.standardising(data)
     bound = dn.sample_bound(dn.RandomFeatures.draw(4, 1, SDE.T, rng()), SDE, SDE.std, 0.1, radius=2.0, n=50, delta=0.1)
+    theorem = dn.theorem_2(dn.RandomFeatures.draw(4, 1, SDE.T, rng()), SDE, mu=3.0, n=50, delta=0.1)
     one, cov = torch.zeros(2, **kind), torch.eye(2, **kind)
     x1 = torch.zeros(3, 1, **kind)
     images = dn.normal(rng(), (1, 3, 16), **on)
@@ -95,7 +96,7 @@ def calls(device="cpu"):
         "forward_paths": (dn.forward_paths, dict(sde=SDE, x=data, t=down.flip(0), generator=rng())),
         "DiffusedMixture.sample": (plane.sample, dict(n=3, t=0.5, generator=rng())),
         "DiffusedMixture.half_width": (plane.half_width, dict(t=tau, deviations=7.0)),
-        "RandomFeatures": (dn.RandomFeatures, dict(W=data[:4], U=data[:4], T=2.0)),
+        "RandomFeatures": (dn.RandomFeatures, dict(W=data[:4], U=data[:4], T=2.0, embed=torch.cos)),
         "RandomFeatures.draw": (partial(dn.RandomFeatures.draw, **on), dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
         "RandomFeatures.__call__": (phi, dict(x=x1[:2], t=tau)),
         "RandomFeatures.gradient": (phi.gradient, dict(x=x1[:2], t=tau)),
@@ -137,10 +138,17 @@ def calls(device="cpu"):
         "bounds.gaussian_tail_union": (bounds.gaussian_tail_union, dict(delta=0.1, d=2)),
         **{f"bounds.{k}": (getattr(bounds, k), dict(flow=flow, tau=tau, comparison=comparison)) for k in ("lyapunov", "optimisation_bound")},
         **{f"bounds.{k}": (getattr(bounds, k), dict(flow=flow, tau=tau)) for k in ("ridge_bound", "ridge_excess", "norm_bound", "norm_bound_printed")},
+        "four_atoms": (dn.four_atoms, dict(T=2.0)), "four_atom_weights": (dn.four_atom_weights, dict(c=tau)),
+        "jensen_shannon": (dn.jensen_shannon, dict(c=tau, n_nodes=21)), "two_point_chance": (dn.two_point_chance, dict(c=tau, n=3)),
+        "bounds.printed_bracket": (bounds.printed_bracket, dict(tau=tau, m=2 * tau, n=3 * tau)),
         "bounds.power_law": (bounds.power_law, dict(x=tau, y=torch.tensor([[1.0, 2.0], [1.1, 2.0]], **kind))),
         "certificate": (dn.certificate, dict(flow=flow, data=statistics, tau=tau, kl_factor=1.0, prior_kl=0.1)),
         "sample_bound": (dn.sample_bound, dict(features=phi, sde=SDE, weighting=SDE.std, t_min=0.1, radius=2.0, n=50, delta=0.1)),
         "SampleBound.loss": (bound.loss, dict(flow=flow)),
+        "theorem_1": (dn.theorem_1, dict(features=phi, sde=SDE, radius=2.0, n=50, delta=0.1, loss=0.2, norm=3.0, largest=9.0, second=1.0, m=40, t_min=0.1)),
+        "theorem_2": (dn.theorem_2, dict(features=phi, sde=SDE, mu=3.0, n=50, delta=0.1, t_min=0.1)),
+        "Theorem2.divergence": (theorem.divergence, dict(flow=flow)),
+        "intercept_bound": (dn.intercept_bound, dict(sde=SDE, mu=9.0, norm=tau, t_min=0.1)),
         "kl_grid": (dn.kl_grid, dict(p=prior, q=prior.roll(1), dx=dn.cell_widths(line), tolerance=1e-3)),
         "kl_monte_carlo": (dn.kl_monte_carlo, dict(log_p=line, log_q=line - 1)),
         "bits_per_dim": (dn.bits_per_dim, dict(log_density=line, d=2, bin_width=0.1)),
@@ -196,7 +204,7 @@ ELSEWHERE = {
     "plots": "test_claims_and_chapters", "figures": "test_figures", "stop_the_training": "test_stopping", "mixer": "test_mixer", "table": "test_tables", "turning": "test_tables", "power": "test_tables", "spread": "test_tables",
     "Table": "made by table", "Generated": "made by generate", "Generated.divergence": "has no arguments", "Table.html": "has no arguments", "GaussianMixture.to": "torch's errors", "Run": "made by Problem.train",
     "Runs": "test_problem", "Runs.map": "the results are the caller's", "LinearSDE": "has no arguments", "bounds": "its functions are here",
-    **dict.fromkeys(("Certificate", "SampleBound", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
+    **dict.fromkeys(("Certificate", "SampleBound", "Theorem1", "Theorem2", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
     **dict.fromkeys(("SGD.step", "Adam.step", "Grouped.step", "SwishNet.inputs", "SwishNet.output", "SwishNet.gradient", "UNet.inputs",
                      "UNet.gradient"), "called by train, which checks"),
     **dict.fromkeys(("Replicas", "Network", "Network.inputs", "Network.gradient", "Network.with_theta"), "what SwishNet and UNet are"),

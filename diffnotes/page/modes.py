@@ -38,8 +38,8 @@ def mixer(rates, effects, tau, train, test, *, n: int, name: str = "mixer") -> P
     caption = (
         f"One training run on {n} samples, with {len(rates)} random features. Each bar is a family of modes of nearly the "
         "same speed b_k, placed at its learning time 1/(2\u00a0b_k); the number above counts them. It fills as "
-        "1\u00a0−\u00a0exp(−2\u00a0b_k\u00a0τ). Its height is the size of what it does, in the end, to the test loss (log scale); "
-        "its colour says which way.")
+        "1\u00a0−\u00a0exp(−2\u00a0b_k\u00a0τ). Its height is the size of what it does, in the end, to the test loss (log "
+        "scale); its colour says which way.")
     alt = (
         f"Bars in order of speed. Most families that are learned before τ = {power(tau[at])} are blue: they lower the test "
         f"loss. Most slower ones, with the greater part of the {len(rates)} modes, are orange: they raise it, each a little. "

@@ -9,6 +9,7 @@ with sigma = ReLU and (W, U) drawn once and frozen.  Only Theta [d, m] is traine
 """
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -34,12 +35,17 @@ def _embedding(t, T, size):
 
 
 class RandomFeatures:
-    """Frozen inner weights W [m, d] and U [m, e] with the time embedding ``cosine_embedding(t, T, e)``."""
+    """Frozen inner weights W [m, d] and U [m, e] with a time embedding e(t), the function ``embed`` [*b] -> [*b, e].
 
-    def __init__(self, W: Tensor, U: Tensor, T: float):
+    Without one e(t) is ``cosine_embedding(t, T, e)``.
+    """
+
+    def __init__(self, W: Tensor, U: Tensor, T: float, *, embed=None):
         self.W = check.tensor("W", W, ("m", "d"))
         self.U = check.tensor("U", U, (len(self.W), "e"), like=self.W)
         self.T = check.number("T", T, 0.0, open_low=True)
+        cosines = partial(_embedding, T=self.T, size=self.U.shape[1])
+        self._embedded = cosines if embed is None else check.function("embed", embed)
 
     @classmethod
     def draw(cls, width: int, d: int, T: float, generator, *, embedding: int = 3, dtype=torch.float64, device=None):
@@ -80,20 +86,23 @@ class RandomFeatures:
         """
         theta = check.tensor("theta", theta, (..., self.d, self.width), like=self.W)
 
+        flat = theta.reshape(-1, self.width)  # one product for the whole batch: broadcasting makes many small ones
+
         def score(x, t):
             x, t = self._points(x, t)
-            rows = max(1, (_ENTRIES_CUDA if x.is_cuda else _ENTRIES) // self.width)
-            if x.ndim != 2 or len(x) <= rows:
+            if x.ndim != 2:
                 return self._values(x, t) @ theta.mT
-            times = t.split(rows) if t.ndim else [t] * -(-len(x) // rows)
-            return torch.cat([self._values(*part) @ theta.mT for part in zip(x.split(rows), times, strict=True)], -2)
+            rows = max(1, (_ENTRIES_CUDA if x.is_cuda else _ENTRIES) // self.width)
+            parts = zip(x.split(rows), t.split(rows) if t.ndim else [t] * -(-len(x) // rows), strict=True)
+            values = torch.cat([flat @ self._values(*part).mT for part in parts], 1)
+            return values.view(*theta.shape[:-1], len(x)).mT
 
         return score
 
     def bias(self, t: Tensor) -> Tensor:
         """U e(t), [*b, m] for t [*b]."""
         t = check.times("t", t, 0.0, self.T, like=self.W)
-        return _embedding(t, self.T, self.U.shape[1]) @ self.U.mT
+        return self._embedded(t) @ self.U.mT
 
     def _points(self, x, t):
         x = check.tensor("x", x, (..., self.d), like=self.W)
@@ -105,6 +114,6 @@ class RandomFeatures:
     def _values(self, x, t):
         """The ReLU is homogeneous, so that 1/sqrt(m) goes into the small factors; no step needs a second array of this size."""
         small = 1 / math.sqrt(self.width)
-        bias = _embedding(t, self.T, self.U.shape[1]) @ self.U.mT * small
+        bias = self._embedded(t) @ self.U.mT * small
         bias = bias.expand(*x.shape[:-1], self.width).reshape(-1, self.width)
         return torch.addmm(bias, x.reshape(-1, self.d), self.W.mT * small).relu_().view(*x.shape[:-1], self.width)
