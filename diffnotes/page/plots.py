@@ -110,7 +110,7 @@ def slider(figures, values, *, name: str, alts, caption: str, message: str = "",
                f'<output>{escape(values[start])}</output></label>')
     said = f"<b>{escape(message)}</b> {escape(caption)}" if message else escape(caption)
     html = f'<figure class="slider">{"".join(pictures)}{control}<figcaption>{said}</figcaption></figure>'
-    return Slider(html, f"{len(figures)} pictures, {name} = {', '.join(values)}: {message} {caption}".replace(":  ", ": "))
+    return Slider(html, f"{len(figures)} pictures, {name} = {', '.join(values)}: {f'{message} ' if message else ''}{caption}")
 
 
 def as_array(x) -> np.ndarray:
