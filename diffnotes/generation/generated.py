@@ -26,6 +26,12 @@ class Generated:
         """KL(target || generated) in nats: [*b]."""
         return kl_grid(self.target, self.density, self.width)
 
+    def below(self, split: float) -> Tensor:
+        """The share of what is generated that lies below ``split``, such as the weight of the modes there: [*b]."""
+        split = check.number("split", split)
+        share = ((split - self.x) / self.width + 0.5).clamp(0, 1)  # the part of each cell that is below
+        return self.density @ (self.width * share) / (self.density @ self.width)
+
     def at(self, points) -> Tensor:
         """The densities at points [P] inside the grid, linear in the logarithm between the cells: [*b, P]."""
         points = check.tensor("points", points, ("P",), like=self.x)

@@ -76,7 +76,7 @@ class Slider:
         return {"text/plain": self.text, "text/html": self.html}
 
 
-def slider(figures, values, *, name: str, alts, caption: str, start: int = 0) -> Slider:
+def slider(figures, values, *, name: str, alts, caption: str, message: str = "", start: int = 0) -> Slider:
     """One picture for each value of a parameter; closes the figures.
 
     Args:
@@ -85,6 +85,7 @@ def slider(figures, values, *, name: str, alts, caption: str, start: int = 0) ->
         name: the parameter's name, read out by screen readers.
         alts: what each picture shows, in words.
         caption: text below.
+        message: what the pictures say, in one sentence; it opens the caption.
         start: index of the picture shown first.
     """
     figures, values, alts = list(figures), [str(v) for v in values], list(alts)
@@ -107,8 +108,9 @@ def slider(figures, values, *, name: str, alts, caption: str, start: int = 0) ->
     control = (f'<label>{escape(name)} <input type="range" min="0" max="{len(figures) - 1}" value="{start}" autocomplete="off" '
                f'aria-valuetext="{escape(values[start])}" oninput="{escape(move)}">'
                f'<output>{escape(values[start])}</output></label>')
-    html = f'<figure class="slider">{"".join(pictures)}{control}<figcaption>{escape(caption)}</figcaption></figure>'
-    return Slider(html, f"{len(figures)} pictures, {name} = {', '.join(values)}: {caption}")
+    said = f"<b>{escape(message)}</b> {escape(caption)}" if message else escape(caption)
+    html = f'<figure class="slider">{"".join(pictures)}{control}<figcaption>{said}</figcaption></figure>'
+    return Slider(html, f"{len(figures)} pictures, {name} = {', '.join(values)}: {f'{message} ' if message else ''}{caption}")
 
 
 def as_array(x) -> np.ndarray:

@@ -7,6 +7,7 @@ from .features import RandomFeatures, cosine_embedding
 from .flow import GradientFlow, Statistics, gradient_descent, statistics
 from .gradients import GradientGap, gradient_gap, sample_statistics
 from .kernels import TangentFeatures, arc_cosine_kernel, gaussian_features, norm_needed
+from .modes import last_off, nearest_line, time_needed, weight_price
 from .monte_carlo import MonteCarlo, minus_x, minus_x_constants, sampled_weights, squared_error
 from .noise_average import denoising_statistics
 from .one_sample import four_atom_weights, four_atoms, jensen_shannon, two_point_chance
@@ -18,7 +19,7 @@ __all__ = [
     "SampleBound", "Statistics", "TangentFeatures", "Theorem1", "Theorem2", "arc_cosine_kernel", "bounds", "certificate",
     "cosine_embedding", "denoising_statistics", "drawn_statistics", "estimator_constants", "finite_width",
     "four_atom_weights", "four_atoms", "gaussian_features", "gradient_descent", "gradient_gap", "inflation",
-    "intercept_bound", "jensen_shannon", "lifted", "minus_x", "minus_x_constants", "norm_needed", "resolvent_bound",
-    "resolvent_samples", "sample_bound", "sample_statistics", "sampled_weights", "squared_error", "statistics", "theorem_1",
-    "theorem_2", "two_point_chance",
+    "intercept_bound", "jensen_shannon", "last_off", "lifted", "minus_x", "minus_x_constants", "nearest_line",
+    "norm_needed", "resolvent_bound", "resolvent_samples", "sample_bound", "sample_statistics", "sampled_weights",
+    "squared_error", "statistics", "theorem_1", "theorem_2", "time_needed", "two_point_chance", "weight_price",
 ]

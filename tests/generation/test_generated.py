@@ -51,6 +51,17 @@ def test_densities_are_read_off_between_cells_and_nowhere_else():
         found.at([5.1])
 
 
+def test_the_share_below_a_point_is_the_distribution_function():
+    """Also where the point lies inside a cell.  Which bug this catches: a cell's edge taken for its middle."""
+    x = torch.linspace(-6, 6, 601, dtype=torch.float64)
+    bell = torch.exp(-(x.square()) / 2)
+    found = dn.Generated(x, dn.cell_widths(x), torch.stack([bell, 2 * bell.roll(50)]), bell)  # densities up to a factor
+    for split in (-1.0, 0.0, 0.503):
+        exact = torch.special.ndtr(torch.tensor([split, split - 1.0], dtype=torch.float64))
+        torch.testing.assert_close(found.below(split), exact, rtol=0, atol=2e-5)
+    assert (found.below(-7.0) == 0).all() and torch.allclose(found.below(7.0), torch.ones(2, dtype=torch.float64))
+
+
 def test_a_plane_has_no_line():
     with pytest.raises(ValueError, match=r"^p: got a density in d = 2; allowed: d = 1"):
         dn.generate(None, dn.GaussianMixture.two_modes(1.0, d=2).diffused(dn.OU()), 0.1)

@@ -17,6 +17,9 @@ def test_slider_is_plain_html_that_says_what_it_shows():
     assert "<figcaption>a &amp; b</figcaption>" in html_ and 'max="2" value="1"' in html_ and "<output>2.5</output>" in html_
     assert 'autocomplete="off"' in html_
     assert slider._repr_mimebundle_()["text/plain"] == "3 pictures, mu = 1, 2.5, <4: a & b"
+    two = [dn.plots.panels()[0] for _ in range(2)]
+    said = dn.plots.slider(two, [1, 2], name="mu", alts=["a", "b"], caption="c", message="It moves <.")
+    assert "<figcaption><b>It moves &lt;.</b> c</figcaption>" in said.html and said.text.endswith("1, 2: It moves <. c")
     assert not matplotlib.pyplot.get_fignums()
     for bad, name in ((dict(values=[1]), "figures"), (dict(start=3), "start"), (dict(figures=[], values=[], alts=[]), "figures")):
         with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
