@@ -18,10 +18,11 @@ GRID = """
 .    L3   .    .    L1   .
 .    L2   L4   L5   L6   L7
 O1   .    E5   T1   .    L8
-O2   .    .    T2   .    .
+.    O2   O5   T2   .    .
+.    O4   .    .    .    .
 """
 WIDTH, HEIGHT, GAP_X, GAP_Y = 124, 50, 10, 38
-SHORT = re.compile(r"^(?:Equations|Theorem(?= A)|(\w)(?:emma|heorem|orollary)) ?")  # for phones
+SHORT = re.compile(r"^(?:Eqs\.|Theorem(?= A)|(\w)(?:emma|heorem|orollary)) ?")  # for phones
 PLACES = {id: (row, column) for row, line in enumerate(GRID.strip("\n").split("\n"))
           for column, id in enumerate(line.split()) if id != "."}
 
@@ -72,13 +73,14 @@ def node(id: str, items) -> str:
     uses = ", ".join(items[used][0].name for used in item.uses) or "no other item"
     label = f"{item.name}, {item.role}: {verdict}{f'; its proof: {proof}' if proof else ''}; uses {uses}"
     dot = f'<circle class="{slug(proof)}" cx="{x + WIDTH - 10}" cy="{y + 11}" r="5"/>' if proof else ""
-    short = SHORT.sub(r"\1", item.name)
+    name = item.name.partition(",")[0].replace("Equations", "Eqs.")
+    short = SHORT.sub(r"\1", name)
     whose = "ours" if item.group == "this book" else "printed"
     return (f'<a href="{item.chapter}.html" class="{whose} {slug(verdict)}" aria-label="{escape(label)}">'
             f"<title>{escape(label)}</title>"
             f'<rect class="box" x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="4"/>'
             f'<rect class="mark" x="{x}" y="{y}" width="6" height="{HEIGHT}" rx="3"/>'
-            f'<text class="name" x="{x + 13}" y="{y + 21}">{escape(item.name.replace("Equations", "Eqs."))}</text>'
+            f'<text class="name" x="{x + 13}" y="{y + 21}">{escape(name)}</text>'
             f'<text class="short" x="{x + 16}" y="{y + 34}">{escape(short)}</text>'
             f'<text class="role" x="{x + 13}" y="{y + 40}">{escape(item.role)}</text>{dot}</a>')
 
