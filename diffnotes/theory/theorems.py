@@ -1,8 +1,9 @@
 r"""Both theorems of the paper with every constant, as chapter "Both theorems, repaired" proves them.
 
 The loss weight is :math:`\lambda = g^2`, training starts at zero, and ``t_min`` may be zero: then they are about p_0 itself.
-Theorem 1, for data in [-X, X]^d and a comparison network :math:`\bar s` of norm N, loss :math:`\bar L` and outer weights of at
-most :math:`\alpha`, is with probability :math:`1-\delta` at :math:`\tau = \sqrt n/(4Kq)`
+Features are drawn independently from one law.  Theorem 1, for data in [-X, X]^d and a comparison network :math:`\bar s` on that
+law, fixed in advance, of norm N, loss :math:`\bar L` and outer weights of at most :math:`\alpha`, is with probability
+:math:`1-\delta` at :math:`\tau = \sqrt n/(4Kq)`
 
 .. math:: D_{KL} \le \frac T2\Big[\frac{49}8\Big(D^2 + \frac{KqR^2}{\sqrt n}\Big) + \frac{\Lambda^2\omega^2q}{K\sqrt n}\Big]
           + \frac{E\|x_0\|^2}{2v_T^2}.
@@ -23,15 +24,15 @@ from .certificates import SampleBound, sample_bound
 from .features import RandomFeatures
 from .flow import GradientFlow
 
-INTERCEPT = 0.07  # of the weight, that the loss keeps while the norm is small: proved with 0.072
+INTERCEPT = 0.07  # of the weight, that the loss keeps while the norm is small: proved with 0.0715
 
 
 @dataclass(frozen=True)
 class Theorem1(SampleBound):
     """Theorem 1: every term; those of ``SampleBound`` hold with probability 1 - delta/2, all together with 1 - delta."""
 
-    distance: float  # D, root of the loss of the comparison network once it is sampled with m features
-    norm_squared: float  # R^2, its squared norm then
+    distance: float  # D, bound on the root of the loss of the comparison network once it is sampled with m features
+    norm_squared: float  # R^2, bound on its squared norm then
     learned: float  # 49/8 (D^2 + K q R^2 / sqrt(n))
     noise: float  # Lambda^2 omega^2 q / (K sqrt(n))
     prior: float  # E ||x_0||^2 / (2 v(T)^2)
@@ -58,8 +59,9 @@ def theorem_1(features: RandomFeatures, sde: LinearSDE, *, radius: float, n: int
     """Theorem 1 for n samples in [-radius, radius]^d with E ||x_0||^2 = ``second``.
 
     Args:
-        features: rows with ||w_i||_1 + ||u_i||_1 <= 1, drawn independently; for omega and the embedding.
-        loss, norm, largest: of the comparison network of infinite width: its loss, its norm N, the largest ||a(w, u)||.
+        features: rows with ||w_i||_1 + ||u_i||_1 <= 1, drawn independently from one law; for omega and the embedding.
+        loss, norm, largest: of the comparison network of infinite width, an average over the same law with a function a(w, u)
+            that is fixed in advance: its loss, its norm N, the largest ||a(w, u)||.
         m: a width other than that of ``features``.
         t_min: where the loss begins and the reverse process ends.
     """
@@ -103,7 +105,7 @@ def intercept_bound(sde: LinearSDE, mu: float, norm, *, t_min: float = 0.0) -> T
     """What the loss of a network of this ``norm``, of any width, is at least, for modes of variance one at +-mu; shape of norm.
 
     It is 0.07 E_t g^2 1[r mu >= max(4, 8 norm)], for a process with r^2 + std^2 = 1, an embedding with entries in [-1, 1] and
-    odds of the modes of at most a million.
+    odds of the modes of at most a million.  For large mu more is true: (1 - 2 eta)^2 E_t g^2 1[eta r mu >= norm], for eta < 1/2.
     """
     mu, (first, _) = check.number("mu", mu, 0.0), _start(sde, t_min)
     norm = check.training_times("norm", norm)
