@@ -44,7 +44,7 @@ def everything(device, dtype):
     scaling = dn.Scaling.standardising(pixels[0])
     certified = dn.certificate(dn.GradientFlow(dn.statistics(phi, grid.weighted(p)), flow.theta0), flow.statistics, tau)
     return {
-        **{name: getattr(certified, name) for name in ("rho", "drive", "beta", "gamma", "gap", "bound_a", "bound_b", "divergence")},
+        **{name: getattr(certified, name) for name in ("rho", "drive", "beta", "gamma", "gap", "bound_a", "bound_b", "bound_resolvent", "divergence")},
         "u-net": trained_images.theta, "image score": trained_images.score(pixels, 0.5), "standardised": scaling(pixels),
         "pixels' log_prob": scaling.log_prob(pixels.sum(-1)), "denoised": dn.denoise(p.score, sde, data, 0.5),
         "denoising loss": dn.denoising_loss(p.score, sde, data, 0.5, data), "principal": dn.principal_components(pixels[0], 2),

@@ -7,10 +7,11 @@ from .flow import GradientFlow, Statistics, gradient_descent, statistics
 from .kernels import TangentFeatures, arc_cosine_kernel, gaussian_features, norm_needed
 from .monte_carlo import MonteCarlo, minus_x, minus_x_constants, sampled_weights, squared_error
 from .noise_average import denoising_statistics
+from .resolvent import ResolventBound, inflation, resolvent_bound, resolvent_samples
 
 __all__ = [
-    "Certificate", "GradientFlow", "MonteCarlo", "RandomFeatures", "SampleBound", "Statistics", "TangentFeatures",
-    "arc_cosine_kernel", "bounds", "certificate", "cosine_embedding", "denoising_statistics", "gaussian_features",
-    "gradient_descent", "minus_x", "minus_x_constants", "norm_needed", "sample_bound", "sampled_weights", "squared_error",
-    "statistics",
+    "Certificate", "GradientFlow", "MonteCarlo", "RandomFeatures", "ResolventBound", "SampleBound", "Statistics",
+    "TangentFeatures", "arc_cosine_kernel", "bounds", "certificate", "cosine_embedding", "denoising_statistics",
+    "gaussian_features", "gradient_descent", "inflation", "minus_x", "minus_x_constants", "norm_needed", "resolvent_bound",
+    "resolvent_samples", "sample_bound", "sampled_weights", "squared_error", "statistics",
 ]

@@ -12,7 +12,7 @@ the empirical flow from :math:`\Theta_0` has
     (C)\quad & D_{KL}(p_0\|p^{SDE}) \le \tfrac12 \kappa T\, \tilde L(\hat\Theta(\tau)) + D_{KL}(p_T\|\pi),
 
 (B) if :math:`4\beta\tau \le 1`, with :math:`\beta = \|\hat B - B\|_{op}`, :math:`\gamma_0 = \|\hat G(0)\|_F`
-and :math:`\kappa = \sup g^2/\lambda`.
+and :math:`\kappa = \sup g^2/\lambda`.  (B') is in :mod:`diffnotes.theory.resolvent`.
 """
 
 import math
@@ -27,11 +27,12 @@ from ..processes import LinearSDE, time_nodes, weight_at
 from .bounds import ridge_excess
 from .features import RandomFeatures, cosine_embedding
 from .flow import GradientFlow, Statistics
+from .resolvent import resolvent_bound
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """Every term of (A), (B) and (C) at the training times ``tau``; all have the shape of tau but minimum, beta and gamma."""
+    """Every term of (A) to (C) at the training times ``tau``; all have the shape of tau but minimum, beta and gamma."""
 
     tau: Tensor
     minimum: Tensor  # L*, scalar
@@ -43,6 +44,8 @@ class Certificate:
     gap: Tensor  # tr(D B D^T) with D = Theta^ - Theta, at most drive
     bound_a: Tensor
     bound_b: Tensor  # infinite where 4 beta tau > 1
+    inflation: Tensor  # c of (B')
+    bound_resolvent: Tensor  # (B') with the best rival of the ridge path, see resolvent_bound
     divergence: Tensor  # (C) with bound_a: at least KL(p_0 || output of the reverse SDE)
 
 
@@ -75,10 +78,12 @@ def certificate(flow: GradientFlow, data: Statistics, tau, *, kl_factor: float =
     minimum = flow.minimum()
     bound_a = minimum + (rho.sqrt() + drive.sqrt()) ** 2
     bound_b = minimum + (1.75 * rho.sqrt() + (2 * tau).sqrt() * gamma) ** 2
+    sharper = resolvent_bound(flow, data, tau)
     return Certificate(
         tau=tau, minimum=minimum, rho=rho, drive=drive, beta=beta, gamma=gamma, loss=flow.statistics.loss(theta),
         gap=((apart @ flow.statistics.B) * apart).sum((-1, -2)).clamp(min=0), bound_a=bound_a,
-        bound_b=torch.where(4 * beta * tau <= 1, bound_b, math.inf), divergence=kl_factor * bound_a + prior_kl)
+        bound_b=torch.where(4 * beta * tau <= 1, bound_b, math.inf), inflation=sharper.inflation, bound_resolvent=sharper.bound,
+        divergence=kl_factor * bound_a + prior_kl)
 
 
 @dataclass(frozen=True)
