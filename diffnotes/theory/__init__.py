@@ -7,11 +7,16 @@ from .flow import GradientFlow, Statistics, gradient_descent, statistics
 from .kernels import TangentFeatures, arc_cosine_kernel, gaussian_features, norm_needed
 from .monte_carlo import MonteCarlo, minus_x, minus_x_constants, sampled_weights, squared_error
 from .noise_average import denoising_statistics
+from .one_sample import four_atom_weights, four_atoms, jensen_shannon, two_point_chance
+from .regimes import kappa_false, kappa_proved, least_bracket, variance_term, width_exponent
 from .resolvent import ResolventBound, inflation, resolvent_bound, resolvent_samples
+from .sphere import outer_weights, sphere_points
 
 __all__ = [
     "Certificate", "GradientFlow", "MonteCarlo", "RandomFeatures", "ResolventBound", "SampleBound", "Statistics",
     "TangentFeatures", "arc_cosine_kernel", "bounds", "certificate", "cosine_embedding", "denoising_statistics",
-    "gaussian_features", "gradient_descent", "inflation", "minus_x", "minus_x_constants", "norm_needed", "resolvent_bound",
-    "resolvent_samples", "sample_bound", "sampled_weights", "squared_error", "statistics",
+    "four_atom_weights", "four_atoms", "gaussian_features", "gradient_descent", "inflation", "jensen_shannon",
+    "kappa_false", "kappa_proved", "least_bracket", "minus_x", "minus_x_constants", "norm_needed", "outer_weights",
+    "resolvent_bound", "resolvent_samples", "sample_bound", "sampled_weights", "sphere_points", "squared_error",
+    "statistics", "two_point_chance", "variance_term", "width_exponent",
 ]

@@ -98,13 +98,19 @@ def norm_bound_printed(flow: GradientFlow, tau: Tensor) -> Tensor:
     return torch.linalg.matrix_norm(flow.theta0) + torch.sqrt(tau * flow.statistics.loss(flow.theta0) / m)
 
 
-def printed_bracket(tau, m: int, n: int) -> Tensor:
-    """tau^4/(m n) + tau^3/m^2 + 1/tau + 1/m, shape of tau >= 1: what depends on tau, m and n in Theorem 1 as printed.
+def printed_bracket(tau, m, n) -> Tensor:
+    """tau^4/(m n) + tau^3/m^2 + 1/tau + 1/m: what depends on tau, m and n in Theorem 1 as printed; all at least 1, broadcast.
 
     Left out are the constant that the print hides, the approximation errors and the prior's share.
     """
-    tau, m, n = check.tensor("tau", tau), check.integer("m", m), check.integer("n", n)
-    check.holds("tau", tau >= 1, "training times tau >= 1", tau)
+    tau = check.tensor("tau", tau)
+    m, n = check.tensor("m", m, like=tau), check.tensor("n", n, like=tau)
+    for name, value in (("tau", tau), ("m", m), ("n", n)):
+        check.holds(name, value >= 1, "numbers of at least 1", value)
+    try:
+        tau, m, n = torch.broadcast_tensors(tau, m, n)
+    except RuntimeError:
+        check.fail("m", f"shapes {tuple(tau.shape)}, {tuple(m.shape)}, {tuple(n.shape)} of tau, m, n", "shapes that broadcast")
     return tau**4 / (m * n) + tau**3 / m**2 + 1 / tau + 1 / m
 
 

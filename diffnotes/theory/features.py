@@ -9,6 +9,7 @@ with sigma = ReLU and (W, U) drawn once and frozen.  Only Theta [d, m] is traine
 """
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -34,12 +35,17 @@ def _embedding(t, T, size):
 
 
 class RandomFeatures:
-    """Frozen inner weights W [m, d] and U [m, e] with the time embedding ``cosine_embedding(t, T, e)``."""
+    """Frozen inner weights W [m, d] and U [m, e] with a time embedding e(t), the function ``embed`` [*b] -> [*b, e].
 
-    def __init__(self, W: Tensor, U: Tensor, T: float):
+    Without one e(t) is ``cosine_embedding(t, T, e)``.
+    """
+
+    def __init__(self, W: Tensor, U: Tensor, T: float, *, embed=None):
         self.W = check.tensor("W", W, ("m", "d"))
         self.U = check.tensor("U", U, (len(self.W), "e"), like=self.W)
         self.T = check.number("T", T, 0.0, open_low=True)
+        cosines = partial(_embedding, T=self.T, size=self.U.shape[1])
+        self._embedded = cosines if embed is None else check.function("embed", embed)
 
     @classmethod
     def draw(cls, width: int, d: int, T: float, generator, *, embedding: int = 3, dtype=torch.float64, device=None):
@@ -93,7 +99,7 @@ class RandomFeatures:
     def bias(self, t: Tensor) -> Tensor:
         """U e(t), [*b, m] for t [*b]."""
         t = check.times("t", t, 0.0, self.T, like=self.W)
-        return _embedding(t, self.T, self.U.shape[1]) @ self.U.mT
+        return self._embedded(t) @ self.U.mT
 
     def _points(self, x, t):
         x = check.tensor("x", x, (..., self.d), like=self.W)
@@ -105,6 +111,6 @@ class RandomFeatures:
     def _values(self, x, t):
         """The ReLU is homogeneous, so that 1/sqrt(m) goes into the small factors; no step needs a second array of this size."""
         small = 1 / math.sqrt(self.width)
-        bias = _embedding(t, self.T, self.U.shape[1]) @ self.U.mT * small
+        bias = self._embedded(t) @ self.U.mT * small
         bias = bias.expand(*x.shape[:-1], self.width).reshape(-1, self.width)
         return torch.addmm(bias, x.reshape(-1, self.d), self.W.mT * small).relu_().view(*x.shape[:-1], self.width)

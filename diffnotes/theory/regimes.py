@@ -32,8 +32,8 @@ def variance_term(tau, m, n) -> Tensor:
 
     Up to constants what n samples add to the excess loss if some rival misses nothing.  Source: proof of Corollary 2.
     """
-    m, n = _sizes(m, n)
-    tau = check.training_times("tau", tau, like=m)
+    tau = check.training_times("tau", tau)
+    m, n = _sizes(check.tensor("m", m, like=tau), n)
     try:
         tau, m, n = torch.broadcast_tensors(tau, m, n)
     except RuntimeError:
@@ -46,13 +46,13 @@ def width_exponent(rate: float) -> float:
     return 5 * check.number("rate", rate, 0.0) - 1
 
 
-def false_beyond(d: int) -> float:
+def kappa_false(d: int) -> float:
     """kappa_d = (3 d + 20)/(2 d + 5): targets with bumps have r = (d + 5)/(2 d + 5), the rate of (d + 5)/2 derivatives."""
     d = check.integer("d", d)
     return width_exponent((d + 5) / (2 * d + 5))
 
 
-def valid_up_to(d: int) -> float:
+def kappa_proved(d: int) -> float:
     """(3 d + 15)/(2 d + 5): for uniform features the noise wakes tau^((d + 1)/(d + 4)) directions, so that r = (d + 4)/(2 d + 5)."""
     d = check.integer("d", d)
     return width_exponent((d + 4) / (2 * d + 5))

@@ -42,15 +42,15 @@ def outer_weights(values: Tensor) -> Tensor:
     seen = torch.fft.rfft(values, dim=1)[:, :degree + 1] * weight
     found, before, here = torch.zeros_like(seen), torch.zeros_like(order * z), torch.zeros_like(order * z)
     top, multiplier = torch.ones_like(z[:, 0]), [1 / 4, 1 / 6, 1 / 16]
-    for l in range(degree + 1):
-        # Normalised Legendre functions of degree l, all orders at once: a recurrence in l, started on the diagonal.
-        a = ((4 * l**2 - 1) / (l**2 - order**2)).clamp(min=0).sqrt().where(order < l, 0) if l else torch.zeros_like(order)
-        b = (((l - 1) ** 2 - order**2).clamp(min=0) / (4 * (l - 1) ** 2 - 1)).sqrt() if l > 1 else torch.zeros_like(order)
+    for k in range(degree + 1):
+        # Normalised Legendre functions of degree k, all orders at once: a recurrence in k, started on the diagonal.
+        a = ((4 * k**2 - 1) / (k**2 - order**2)).clamp(min=0).sqrt().where(order < k, 0) if k else torch.zeros_like(order)
+        b = (((k - 1) ** 2 - order**2).clamp(min=0) / (4 * (k - 1) ** 2 - 1)).sqrt() if k > 1 else torch.zeros_like(order)
         before, here = here, a * (z * here - b * before)
-        here[:, l] = top
-        top = top * (1 - z[:, 0] ** 2).sqrt() * math.sqrt((2 * l + 3) / (2 * l + 2))
-        if l > 2:
-            multiplier.append(0.0 if l % 2 else -multiplier[l - 2] * (l - 3) / (l + 2))
-        if multiplier[l]:
-            found = found + here * ((here * seen).sum(0) / multiplier[l])
+        here[:, k] = top
+        top = top * (1 - z[:, 0] ** 2).sqrt() * math.sqrt((2 * k + 3) / (2 * k + 2))
+        if k > 2:
+            multiplier.append(0.0 if k % 2 else -multiplier[k - 2] * (k - 3) / (k + 2))
+        if multiplier[k]:
+            found = found + here * ((here * seen).sum(0) / multiplier[k])
     return torch.fft.irfft(torch.cat([found, torch.zeros_like(found[:, :1])], 1), n=2 * degree + 2, dim=1)

@@ -113,5 +113,7 @@ def test_gaussian_escape_is_one_less_the_product_of_what_stays_inside():
 def test_the_printed_bracket_has_the_paper_s_four_terms():
     tau = torch.tensor([1.0, 2.0], dtype=torch.float64)
     assert torch.allclose(bounds.printed_bracket(tau, 10, 4), torch.tensor([1 / 40 + 0.01 + 1 + 0.1, 16 / 40 + 0.08 + 0.5 + 0.1]).double())
-    with pytest.raises(ValueError, match=r"^tau: got 0\.5; allowed: training times tau >= 1"):
-        bounds.printed_bracket(0.5, 10, 4)
+    assert bounds.printed_bracket(tau, tau[:, None], 1e10).shape == (2, 2)  # m and n may be as large as one likes
+    for name, given in {"tau": (0.5, 10, 4), "m": (1, 0, 4), "n": (1, 10, 0.5)}.items():
+        with pytest.raises(ValueError, match=rf"^{name}: got 0.*; allowed: numbers of at least 1"):
+            bounds.printed_bracket(*given)
