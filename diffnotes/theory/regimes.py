@@ -14,8 +14,8 @@ from .bounds import printed_bracket
 def least_bracket(m, n) -> tuple[Tensor, Tensor]:
     """The training time tau >= 1 at which ``printed_bracket`` is least, and its value there; m, n >= 1 broadcast.
 
-    For m >= n^(2/3) the time is of order (m n)^(1/5) and the value of order (m n)^(-1/5).  Bisection of the derivative in log tau,
-    which is monotone: 60 halvings.
+    For m >= n^(2/3) the time is of order (m n)^(1/5) and the value of order (m n)^(-1/5).  Bisection of the derivative
+    in log tau, which is monotone: 60 halvings.
     """
     m, n = _sizes(m, n)
     low, high = torch.zeros_like(m), (m.log() + n.log()).clamp(min=0) / 5
@@ -53,7 +53,7 @@ def kappa_false(d: int) -> float:
 
 
 def kappa_proved(d: int) -> float:
-    """(3 d + 15)/(2 d + 5): for uniform features the noise wakes tau^((d + 1)/(d + 4)) directions, so that r = (d + 4)/(2 d + 5)."""
+    """(3 d + 15)/(2 d + 5): noise wakes tau^((d + 1)/(d + 4)) directions of uniform features, hence r = (d + 4)/(2 d + 5)."""
     d = check.integer("d", d)
     return width_exponent((d + 4) / (2 * d + 5))
 

@@ -1,8 +1,8 @@
 r"""What a function costs when infinitely many features are uniform on the sphere, for d = 1.
 
-With the embedding e(t) = (1, std(t)) the features are sigma(v . y), y = (x, 1, std), v uniform on S^2.  As sigma is homogeneous, a
-network is known by its values g on |y| = 1, and :math:`g(y) = E_v\,a(v)\,\sigma(v\cdot y)` multiplies the part of degree l of
-:math:`a` in spherical harmonics by :math:`\mu_l = \frac12\int_0^1 s P_l(s)\,ds` (Funk and Hecke): 1/4, 1/6, 1/16, 0, -1/96, 0, ...
+With the embedding e(t) = (1, std(t)) the features are sigma(v . y), y = (x, 1, std), v uniform on S^2.  As sigma is homogeneous,
+a network is known by its values g on |y| = 1, and :math:`g(y) = E_v\,a(v)\,\sigma(v\cdot y)` multiplies the part of degree l
+of :math:`a` in spherical harmonics by :math:`\mu_l = \frac12\int_0^1 s P_l(s)\,ds` (Funk and Hecke): 1/4, 1/6, 1/16, 0, -1/96, ...
 So a is found degree by degree, and :math:`\|g\|_H^2 = E\,a^2`.
 """
 
@@ -36,10 +36,9 @@ def outer_weights(values: Tensor) -> Tensor:
     """
     degree = len(check.tensor("values", values, ("degree + 1", "longitudes"))) - 1
     check.tensor("values", values, (degree + 1, 2 * degree + 2))
-    points, weight = np.polynomial.legendre.leggauss(degree + 1)
-    z, weight = (torch.as_tensor(part).to(values)[:, None] for part in (points, weight / 2))
+    z, weight = (torch.as_tensor(part).to(values)[:, None] for part in np.polynomial.legendre.leggauss(degree + 1))
     order = torch.arange(degree + 1).to(values)
-    seen = torch.fft.rfft(values, dim=1)[:, :degree + 1] * weight
+    seen = torch.fft.rfft(values, dim=1)[:, :degree + 1] * weight / 2
     found, before, here = torch.zeros_like(seen), torch.zeros_like(order * z), torch.zeros_like(order * z)
     top, multiplier = torch.ones_like(z[:, 0]), [1 / 4, 1 / 6, 1 / 16]
     for k in range(degree + 1):

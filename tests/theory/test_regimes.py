@@ -44,7 +44,7 @@ def test_exponents():
 
 
 def test_shapes_that_do_not_fit_are_named():
-    with pytest.raises(ValueError, match="^m: got shapes .* allowed: shapes that broadcast"):
+    with pytest.raises(ValueError, match=r"^m: got shapes .* allowed: shapes that broadcast"):
         dn.least_bracket(torch.ones(2), torch.ones(3))
-    with pytest.raises(ValueError, match="^tau: got shape .* allowed: shapes that broadcast"):
+    with pytest.raises(ValueError, match=r"^tau: got shape .* allowed: shapes that broadcast"):
         dn.variance_term(torch.ones(2), torch.ones(3), 4.0)
