@@ -2,7 +2,7 @@ r"""What a function costs when infinitely many features are uniform on the spher
 
 With the embedding e(t) = (1, std(t)) the features are sigma(v . y), y = (x, 1, std), v uniform on S^2.  As sigma is homogeneous,
 a network is known by its values g on |y| = 1, and :math:`g(y) = E_v\,a(v)\,\sigma(v\cdot y)` multiplies the part of degree l
-of :math:`a` in spherical harmonics by :math:`\mu_l = \frac12\int_0^1 s P_l(s)\,ds` (Funk and Hecke): 1/4, 1/6, 1/16, 0, -1/96, ...
+of :math:`a` in spherical harmonics by :math:`\mu_l = \frac12\int_0^1 s P_l(s)\,ds` (Funk and Hecke): 1/4, 1/6, 1/16, 0, ...
 So a is found degree by degree, and :math:`\|g\|_H^2 = E\,a^2`.
 """
 
