@@ -21,7 +21,7 @@ def sphere_points(degree: int, *, dtype: torch.dtype = torch.float64, device=Non
     Gauss-Legendre in the last coordinate, even in longitude: products of two polynomials of that degree are averaged exactly.
     """
     kind, degree = check.kind(dtype, device), check.integer("degree", degree)
-    z, weight = (torch.as_tensor(part).to(**kind) for part in np.polynomial.legendre.leggauss(degree + 1))
+    z, weight = (torch.from_numpy(part).to(**kind) for part in np.polynomial.legendre.leggauss(degree + 1))
     angle = torch.arange(2 * degree + 2, **kind) * (math.pi / (degree + 1))
     flat = (1 - z**2).sqrt()[:, None]
     y = torch.stack([flat * angle.cos(), flat * angle.sin(), z[:, None].expand(-1, len(angle))], -1)
@@ -36,8 +36,8 @@ def outer_weights(values: Tensor) -> Tensor:
     """
     degree = len(check.tensor("values", values, ("degree + 1", "longitudes"))) - 1
     check.tensor("values", values, (degree + 1, 2 * degree + 2))
-    z, weight = (torch.as_tensor(part).to(values)[:, None] for part in np.polynomial.legendre.leggauss(degree + 1))
-    order = torch.arange(degree + 1).to(values)
+    z, weight = (torch.from_numpy(part).to(values)[:, None] for part in np.polynomial.legendre.leggauss(degree + 1))
+    order = torch.arange(degree + 1, dtype=values.dtype, device=values.device)
     seen = torch.fft.rfft(values, dim=1)[:, :degree + 1] * weight / 2
     found, before, here = torch.zeros_like(seen), torch.zeros_like(order * z), torch.zeros_like(order * z)
     top, multiplier = torch.ones_like(z[:, 0]), [1 / 4, 1 / 6, 1 / 16]
