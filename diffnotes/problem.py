@@ -46,12 +46,13 @@ class Problem:
         n_nodes: Monte Carlo nodes, for d > 1.
         streams: run k draws its data from NumPy's stream ``streams[0] + k``, its features from ``streams[1] + k``.
         pool: samples that are drawn for a run; its data are the first n, so that data sets are nested.
+        rounding: data are rounded to multiples of it, and equal ones count as one heavier point: 100,000 cost no more than 2,000.
         device, dtype: where and how everything is computed; ``dn.device()`` and float64 without them.
     """
 
     def __init__(self, target: GaussianMixture, sde: LinearSDE | None = None, *, t_min: float = 0.01, weighting="std",
                  n_t: int = 96, n_x: int = 96, n_nodes: int = 4000, streams: tuple[int, int] = (100, 0), pool: int = 4096,
-                 device=None, dtype: torch.dtype = torch.float64):
+                 rounding: float = 0.0, device=None, dtype: torch.dtype = torch.float64):
         place = default_device() if device is None else torch.device(device)
         if place != check.instance("target", target, GaussianMixture).means.device:
             check.with_values("target", target.means)
@@ -64,6 +65,7 @@ class Problem:
         weight_at(self.weighting, self._times(2))
         self.n_t, self.n_x = check.integer("n_t", n_t), check.integer("n_x", n_x, 3)
         self.n_nodes, self.pool = check.integer("n_nodes", n_nodes), check.integer("pool", pool, 0)
+        self.rounding = check.number("rounding", rounding, 0.0)
         if not (isinstance(streams, tuple) and len(streams) == 2):
             check.fail("streams", repr(streams), "two numbers, for the data and for the features")
         self.streams = tuple(check.integer("streams", stream, 0) for stream in streams)
@@ -81,12 +83,16 @@ class Problem:
     def empirical(self, data: Tensor, stream=1) -> Nodes:
         """The nodes for a data set [n, d] in the place of the target: for d = 1 its average over the noise is exact."""
         data = check.tensor("data", data, ("n", self.target.d), like=self.target.means)
+        if self.rounding:
+            points, counts = self._rounded(data).unique(dim=0, return_counts=True)
+            return self._nodes(GaussianMixture.isotropic(counts.to(points) / len(data), points, 0.0).diffused(self.sde), stream)
         return self._nodes(GaussianMixture.empirical(data).diffused(self.sde), stream)
 
     def data(self, n: int, seed: int) -> Tensor:
         """The n samples of run ``seed``: [n, d]."""
         n, seed = check.integer("n", n), check.integer("seed", seed, 0)
-        return self.target.sample(max(self.pool, n), np.random.default_rng(self.streams[0] + seed))[:n]
+        data = self.target.sample(max(self.pool, n), np.random.default_rng(self.streams[0] + seed))[:n]
+        return self._rounded(data) if self.rounding else data
 
     def features(self, m: int, seed: int) -> RandomFeatures:
         """The m frozen random features of run ``seed``."""
@@ -118,6 +124,9 @@ class Problem:
         """kappa (T - t_min) / 2 with kappa = max g^2 / lambda: what turns the loss into a bound on the divergence (Lemma 2)."""
         t = check.with_values("target", self._times(2001))
         return ((self.sde.diffusion(t) ** 2 / weight_at(self.weighting, t)).amax() * (self.sde.T - self.t_min) / 2).item()
+
+    def _rounded(self, data: Tensor) -> Tensor:
+        return (data / self.rounding).round() * self.rounding
 
     def _times(self, count: int) -> Tensor:
         return torch.linspace(self.t_min, self.sde.T, count, dtype=torch.float64, device="cpu").to(self.target.means)

@@ -56,7 +56,8 @@ def calls(device="cpu"):
     problem = dn.Problem(p.mixture, SDE, t_min=0.1, n_t=4, n_x=8, pool=9, **on)
     runs = problem.train(m=3, n=5, seeds=2)
     return {
-        "Problem": (dn.Problem, dict(target=p.mixture, sde=SDE, t_min=0.1, weighting=dn.OU().std, n_t=4, n_x=8, n_nodes=5, pool=9)),
+        "Problem": (dn.Problem, dict(target=p.mixture, sde=SDE, t_min=0.1, weighting=dn.OU().std, n_t=4, n_x=8, n_nodes=5, pool=9,
+                                    rounding=0.5)),
         "Problem.data": (problem.data, dict(n=3, seed=1)), "Problem.features": (problem.features, dict(m=3, seed=1)),
         "Problem.empirical": (problem.empirical, dict(data=data[:, :1])), "Problem.train": (problem.train, dict(m=3, n=5, seeds=2)),
         "Problem.divergence": (problem.divergence, dict(score=runs[0].score(tau), steps=6, cells=200, reach=8.0)),

@@ -98,6 +98,16 @@ def test_in_more_dimensions_there_are_losses_and_no_density():
         problem.solver_error()
 
 
+def test_rounded_data_merge_and_change_nothing_else():
+    """One heavy point for equal samples gives the same loss as the samples one by one, which themselves are rounded."""
+    rounded, plain = (dn.Problem(TWO, n_t=12, n_x=32, pool=0, rounding=r, device="cpu") for r in (0.25, 0.0))
+    data = rounded.data(300, 0)
+    assert torch.equal(data, (plain.data(300, 0) * 4).round() / 4) and len(data.unique()) < 60
+    one, other = rounded.empirical(data + 0.1), plain.empirical(data)
+    torch.testing.assert_close(one.weight, other.weight, rtol=1e-9, atol=1e-15)
+    torch.testing.assert_close(one.score, other.score, rtol=1e-9, atol=1e-9)
+
+
 def test_device_and_precision_are_the_problems_own(problem):
     single = dn.Problem(TWO, n_t=24, n_x=48, device="cpu", dtype=torch.float32)
     one, other = single.train(8, 16, 1), problem.train(8, 16, 1)
@@ -115,7 +125,7 @@ def test_training_times_are_even_in_the_logarithm():
     (lambda: dn.Problem(3.0), "target"), (lambda: dn.Problem(TWO, "OU"), "sde"), (lambda: dn.Problem(TWO, t_min=5.0), "t_min"),
     (lambda: dn.Problem(TWO, weighting="g2"), "weighting"), (lambda: dn.Problem(TWO, weighting=lambda t: -t), "weighting"),
     (lambda: dn.Problem(TWO, streams=3), "streams"), (lambda: dn.Problem(TWO, streams=(1, -1)), "streams"),
-    (lambda: dn.Problem(TWO, pool=-1), "pool"), (lambda: dn.Problem(TWO, n_t=0), "n_t"),
+    (lambda: dn.Problem(TWO, pool=-1), "pool"), (lambda: dn.Problem(TWO, rounding=-0.1), "rounding"), (lambda: dn.Problem(TWO, n_t=0), "n_t"),
     (lambda: dn.Problem(TWO).train(0), "m"), (lambda: dn.Problem(TWO).train(3, n=0), "n"), (lambda: dn.Problem(TWO).train(3, seeds=0), "seeds"),
     (lambda: dn.Problem(TWO).train(3, seeds=[-1]), "seeds"), (lambda: dn.Problem(TWO).data(3, -1), "seed"),
     (lambda: dn.Problem(TWO).empirical(torch.zeros(3, 2).double()), "data"), (lambda: dn.Problem(TWO).solver_error(steps=0), "steps"),
@@ -131,6 +141,7 @@ def test_the_defaults_are_those_that_chapters_count_on():
     """Which bug this catches: another number of nodes, samples or seeds, which moves every number of a chapter a little."""
     problem = dn.Problem(TWO, device="cpu")
     assert (problem.sde.T, problem.t_min, problem.n_t, problem.n_x, problem.n_nodes, problem.streams, problem.pool) == (5.0, 0.01, 96, 96, 4000, (100, 0), 4096)
+    assert problem.rounding == 0
     assert repr(problem.sde) == repr(dn.OU()) and problem.target.means.dtype == torch.float64
     assert [run.seed for run in dn.Problem(TWO, n_t=4, n_x=5, device="cpu").train(2)] == list(range(8))
 
