@@ -243,6 +243,13 @@ class Runs:
         """KL(target || generated) in nats."""
         return self.generated(tau, **solver).divergence()
 
+    def typical(self) -> Run:
+        """The run that stands for all: its test loss stays nearest to the median, on average over log tau from 1 to 1e10."""
+        flow = self.each[0].flow
+        tau = training_times(1.0, 1e10, 41, device=flow.theta0.device).to(check.with_values("runs", flow.theta0).dtype)
+        curves = self.test_loss(tau).log()
+        return self.each[int((curves - curves.quantile(0.5, dim=0)).abs().mean(1).argmin())]
+
     def certificate(self, tau) -> Certificate:
         """The terms of (A), (B) and (C), with the seeds in front."""
         terms = [asdict(run.certificate(tau)) for run in self.each]

@@ -42,6 +42,7 @@ def calls(device="cpu"):
     statistics = dn.statistics(phi, nodes)
     flow = dn.GradientFlow(statistics)
     tau, comparison = torch.tensor([1.0, 2.0], **kind), torch.ones(1, 4, **kind)
+    drawn, each = torch.tensor([0, 3, 0], device=device), dn.sample_statistics(phi, grid, p, data[:3, :1])
     line, down = torch.linspace(-8, 8, 41, **kind), torch.tensor([2.0, 1.0, 0.5], **kind)
     prior = torch.exp(-(line**2) / 2) / (2 * np.pi) ** 0.5
     net = dn.SwishNet.draw(3, dn.VE(), [rng(), rng()], **kind)
@@ -49,6 +50,7 @@ def calls(device="cpu"):
     clusters = dn.kmeans(dn.normal(rng(), (40, 2)), 4, 0)  # needs values
     scaling = dn.Scaling.standardising(data)
     bound = dn.sample_bound(dn.RandomFeatures.draw(4, 1, SDE.T, rng()), SDE, SDE.std, 0.1, radius=2.0, n=50, delta=0.1)
+    theorem = dn.theorem_2(dn.RandomFeatures.draw(4, 1, SDE.T, rng()), SDE, mu=3.0, n=50, delta=0.1)
     one, cov = torch.zeros(2, **kind), torch.eye(2, **kind)
     x1 = torch.zeros(3, 1, **kind)
     images = dn.normal(rng(), (1, 3, 16), **on)
@@ -68,7 +70,7 @@ def calls(device="cpu"):
         "Problem.kl_factor": (problem.kl_factor, {}), "DiffusedMixture.prior_kl": (p.prior_kl, {}),
         **{f"{kind}.{k}": (getattr(some, k), dict(tau=tau)) for kind, some in (("Run", runs[0]), ("Runs", runs))
            for k in ("loss", "test_loss", "excess", "norm", "score", "certificate")},
-        "Runs.divergence": (runs.divergence, dict(tau=tau)), "Runs.generated": (runs.generated, dict(tau=tau)),
+        "Runs.divergence": (runs.divergence, dict(tau=tau)), "Runs.generated": (runs.generated, dict(tau=tau)), "Runs.typical": (runs.typical, {}),
         "training_times": (dn.training_times, dict(first=1.0, last=10.0, count=3)),
         "VE": (dn.VE, dict(sigma=25.0, T=1.0)), "OU": (dn.OU, dict(rate=1.0, T=5.0)),
         "VP": (dn.VP, dict(beta_min=0.1, beta_max=20.0, T=1.0)), "Driftless": (dn.Driftless, dict(inner=SDE)),
@@ -96,7 +98,7 @@ def calls(device="cpu"):
         "forward_paths": (dn.forward_paths, dict(sde=SDE, x=data, t=down.flip(0), generator=rng())),
         "DiffusedMixture.sample": (plane.sample, dict(n=3, t=0.5, generator=rng())),
         "DiffusedMixture.half_width": (plane.half_width, dict(t=tau, deviations=7.0)),
-        "RandomFeatures": (dn.RandomFeatures, dict(W=data[:4], U=data[:4], T=2.0)),
+        "RandomFeatures": (dn.RandomFeatures, dict(W=data[:4], U=data[:4], T=2.0, embed=torch.cos)),
         "RandomFeatures.draw": (partial(dn.RandomFeatures.draw, **on), dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
         "RandomFeatures.__call__": (phi, dict(x=x1[:2], t=tau)),
         "RandomFeatures.gradient": (phi.gradient, dict(x=x1[:2], t=tau)),
@@ -115,7 +117,8 @@ def calls(device="cpu"):
         "Statistics": (dn.Statistics, dict(B=statistics.B, C=statistics.C, S=statistics.S)),
         "Statistics.loss": (statistics.loss, dict(theta=comparison)), "Statistics.gradient": (statistics.gradient, dict(theta=comparison)),
         "GradientFlow": (dn.GradientFlow, dict(statistics=statistics, theta0=comparison)),
-        **{f"GradientFlow.{k}": (getattr(flow, k), dict(tau=tau)) for k in ("theta", "loss", "norm")},
+        **{f"GradientFlow.{k}": (getattr(flow, k), dict(tau=tau)) for k in ("theta", "loss", "norm", "learned")},
+        "GradientFlow.effects": (flow.effects, dict(other=statistics)),
         "GradientFlow.minimiser": (flow.minimiser, {}), "GradientFlow.minimum": (flow.minimum, {}),
         "gradient_descent": (dn.gradient_descent, dict(statistics=statistics, theta0=comparison, step=0.1, n_steps=2)),
         "denoising_statistics": (dn.denoising_statistics, dict(features=wide, p=plane, t=0.5, terms=6)),
@@ -132,6 +135,12 @@ def calls(device="cpu"):
         "squared_error": (dn.squared_error, dict(score=p.score, nodes=nodes, truth=nodes.score)),
         "minus_x": (dn.minus_x, dict(w=data, u=data)),
         "minus_x_constants": (dn.minus_x_constants, dict(nodes=nodes, T=2.0, embedding=3)),
+        "drawn_statistics": (dn.drawn_statistics, dict(statistics=statistics, index=drawn)),
+        "lifted": (dn.lifted, dict(theta=comparison[:, :3], index=drawn, width=4)),
+        "estimator_constants": (dn.estimator_constants, dict(statistics=statistics, theta=comparison)),
+        "finite_width": (dn.finite_width, dict(wide=flow, index=drawn, tau=tau, comparison=comparison)),
+        "sample_statistics": (dn.sample_statistics, dict(features=phi, grid=grid, p=p, data=data[:3, :1])),
+        "gradient_gap": (dn.gradient_gap, dict(flow=flow, B=each[0], C=each[1], S=each[2], tau=tau, generator=rng(), signs=2, delta=0.1)),
         "bounds.gaussian_tail": (bounds.gaussian_tail, dict(delta=0.1)),
         "bounds.gaussian_escape": (bounds.gaussian_escape, dict(radius=tau, d=2)),
         "bounds.gaussian_tail_union": (bounds.gaussian_tail_union, dict(delta=0.1, d=2)),
@@ -150,6 +159,10 @@ def calls(device="cpu"):
         "sphere_points": (partial(dn.sphere_points, **on), dict(degree=3)), "outer_weights": (dn.outer_weights, dict(values=torch.ones(4, 8, **kind))),
         "sample_bound": (dn.sample_bound, dict(features=phi, sde=SDE, weighting=SDE.std, t_min=0.1, radius=2.0, n=50, delta=0.1)),
         "SampleBound.loss": (bound.loss, dict(flow=flow)),
+        "theorem_1": (dn.theorem_1, dict(features=phi, sde=SDE, radius=2.0, n=50, delta=0.1, loss=0.2, norm=3.0, largest=9.0, second=1.0, m=40, t_min=0.1)),
+        "theorem_2": (dn.theorem_2, dict(features=phi, sde=SDE, mu=3.0, n=50, delta=0.1, t_min=0.1)),
+        "Theorem2.divergence": (theorem.divergence, dict(flow=flow)),
+        "intercept_bound": (dn.intercept_bound, dict(sde=SDE, mu=9.0, norm=tau, t_min=0.1)),
         "kl_grid": (dn.kl_grid, dict(p=prior, q=prior.roll(1), dx=dn.cell_widths(line), tolerance=1e-3)),
         "kl_monte_carlo": (dn.kl_monte_carlo, dict(log_p=line, log_q=line - 1)),
         "bits_per_dim": (dn.bits_per_dim, dict(log_density=line, d=2, bin_width=0.1)),
@@ -202,10 +215,10 @@ ELSEWHERE = {
     "beside": "test_records", "by_preset": "test_claims_and_chapters", "claim": "test_claims_and_chapters", "device": "test_claims_and_chapters",
     "ledger": "test_claims_and_chapters", "registry": "test_claims_and_chapters", "precision": "test_claims_and_chapters",
     "preset": "test_claims_and_chapters", "seeds": "test_claims_and_chapters", "start": "test_claims_and_chapters", "mnist": "test_data",
-    "plots": "test_claims_and_chapters", "figures": "test_figures", "stop_the_training": "test_explorer", "table": "test_tables", "turning": "test_tables", "power": "test_tables", "spread": "test_tables",
+    "plots": "test_claims_and_chapters", "figures": "test_figures", "stop_the_training": "test_stopping", "mixer": "test_mixer", "table": "test_tables", "turning": "test_tables", "power": "test_tables", "spread": "test_tables",
     "Table": "made by table", "Generated": "made by generate", "Generated.divergence": "has no arguments", "Table.html": "has no arguments", "GaussianMixture.to": "torch's errors", "Run": "made by Problem.train",
     "Runs": "test_problem", "Runs.map": "the results are the caller's", "LinearSDE": "has no arguments", "bounds": "its functions are here",
-    **dict.fromkeys(("Certificate", "SampleBound", "ResolventBound", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
+    **dict.fromkeys(("Certificate", "FiniteWidth", "GradientGap", "ResolventBound", "SampleBound", "Theorem1", "Theorem2", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
     **dict.fromkeys(("SGD.step", "Adam.step", "Grouped.step", "SwishNet.inputs", "SwishNet.output", "SwishNet.gradient", "UNet.inputs",
                      "UNet.gradient"), "called by train, which checks"),
     **dict.fromkeys(("Replicas", "Network", "Network.inputs", "Network.gradient", "Network.with_theta"), "what SwishNet and UNet are"),
@@ -215,7 +228,7 @@ ELSEWHERE = {
 def bad_values(value):
     """Values that should not pass silently in the place of a valid one, by its kind: (what, value) pairs."""
     if isinstance(value, torch.Tensor):
-        if value.dtype == torch.uint8:
+        if value.dtype in (torch.uint8, torch.int64):
             yield from (("float", value.double()), ("empty", value[:0]), ("too many dimensions", value[None, None]), ("string", "x"), ("None", None))
             return
         spoilt = value.clone().reshape(-1)

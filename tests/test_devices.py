@@ -94,7 +94,7 @@ MAKERS = {"kappa_false", "kappa_proved", "width_exponent", "LinearSDE.growth", "
           "MonteCarlo", "MonteCarlo.mean", "MonteCarlo.bound"}
 NEED_VALUES = {"bounds.power_law", "sample_bound", "mean_interval", "kmeans", "generate", "kernel_nodes", "DiffusedMixture.prior_kl", "Problem.kl_factor",
                *(f"{kind}.{name}" for kind in ("Problem", "Runs") for name in ("generated", "divergence")), "Problem.solver_error", "Problem",
-               "Run.certificate", "Runs.certificate", "minus_x_constants"}
+               "Run.certificate", "Runs.certificate", "minus_x_constants", "theorem_1", "theorem_2", "estimator_constants", "Runs.typical"}
 
 
 @pytest.mark.parametrize("name", sorted(calls()))

@@ -47,6 +47,13 @@ def test_read_outs_have_the_seeds_in_front_and_are_those_of_each_run(problem, fe
     assert torch.equal(few.map(lambda run: run.seed), torch.tensor([0, 1, 2]))
 
 
+def test_the_typical_run_is_nearest_to_the_median(few):
+    """Which bug this catches: the best run, the farthest one, or a distance that large losses rule."""
+    curves = few.test_loss(dn.training_times(1, 1e10, 41, device="cpu")).log()
+    away = [(curve - curves.sort(0).values[1]).abs().mean() for curve in curves]  # of three the second is the median
+    assert few.typical() is few[int(np.argmin(away))] and len({float(a) for a in away}) == 3
+
+
 def test_on_the_population_the_two_losses_are_one(problem):
     run, tau = problem.train(m=8, seeds=1)[0], [1.0, 10.0]
     assert run.data is None and torch.allclose(run.loss(tau), run.test_loss(tau), rtol=1e-12)

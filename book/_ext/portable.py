@@ -6,10 +6,11 @@ In a notebook's Markdown (plain on GitHub, in Colab and in JupyterLab)
     > For every ...
 
 becomes, before MyST parses the cell, a box titled "Lemma 4 (Rate of the flow)"; any other line
-``<a id="eq-5"></a>`` becomes a MyST target; and links ``[Lemma 4](21_exact_gradient_flow.ipynb#lem-4)`` go to targets by
-name, so that Sphinx warns of a broken one.  The paper's own numbers stand in the text and in ``\tag{5}``.
+``<a id="eq-5"></a>`` becomes a MyST target; and links ``[Lemma 4](21_exact_gradient_flow.ipynb#lem-4)``, or into a ``.md`` page,
+go to targets by name, so that Sphinx warns of a broken one.  The paper's own numbers stand in the text and in ``\tag{5}``.
 Folded proofs are plain ``<details>``, which need no conversion.  A code cell tagged ``hide-cell`` right after a cell that ends
-with a folded solution is its check: the page shows both in one fold.
+with a folded solution is its check: the page shows both in one fold.  Code is said to be IPython's, so that
+sphinx-codeautolink can read all cells of a page, and lead from the package's names to the reference.
 """
 
 import json
@@ -25,7 +26,7 @@ BOX = re.compile(
     r"(?: *<a id=\"(?P<name>[\w-]+)\"></a>)? *(?P<first>.*)$")
 ANCHOR = re.compile(r"^<a id=\"([\w-]+)\"></a>[ ]*$", re.M)
 SOLUTION, END = "<details><summary>Solution</summary>", "</details>"
-LINK = re.compile(r"\]\([\w./-]*\.ipynb#([\w-]+)\)")
+LINK = re.compile(r"\]\([\w./-]*\.(?:ipynb|md)#([\w-]+)\)")
 
 
 def boxes(text: str) -> str:
@@ -74,6 +75,7 @@ def source_read(app, docname, source):
         return
     notebook = json.loads(source[0])
     notebook["cells"] = one_fold(notebook["cells"])
+    notebook["metadata"].setdefault("language_info", {})["pygments_lexer"] = "ipython3"  # which knows %pip
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             cell["source"] = convert(front.convert("".join(cell["source"]), Path(app.srcdir) / "book"))

@@ -18,6 +18,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ..base import checks as check
 from ..processes import LinearSDE
@@ -96,34 +97,33 @@ def reverse_sde_density(score, sde: LinearSDE, x: Tensor, t: Tensor, prior: Tens
 
 
 def _backward_euler(score, sde, x, width, t, prior, edge_mass):
-    faces = ((x[1:] + x[:-1]) / 2)[:, None]
-    density = None
+    faces, density = (x[1:] + x[:-1]) / 2, None
     for t_now, t_next in pairwise(t):
         middle = (t_now + t_next) / 2
-        learned = score(faces, middle)
-        batch, learned = learned.shape[:-2], learned.reshape(-1, len(faces)).mT  # [N-1, B]
+        learned = score(faces[:, None], middle)
+        batch, learned = learned.shape[:-2], learned.reshape(-1, len(faces))  # [B, N-1]
         if density is None:
-            density = prior[:, None].expand(-1, learned.shape[1]).contiguous()
+            density = prior.expand(len(learned), -1).contiguous()
         drift = -sde.drift_rate(middle) * faces + sde.diffusion(middle) ** 2 * learned
         density = _implicit_step(density, drift, sde.diffusion(middle) ** 2 / 2, x, width, t_now - t_next)
-    edge = (density * width[:, None])[[0, -1]].amax(0)
+    edge = (density * width)[:, [0, -1]].amax(1)
     check.holds("x", edge <= edge_mass, f"a grid wide enough that each edge cell holds at most {edge_mass:g} of the mass", edge)
-    return density.mT.reshape(*batch, len(x))
+    return density.reshape(*batch, len(x))
 
 
 def _implicit_step(density, drift, diffusivity, x, width, dt):
-    """One backward Euler step of the Scharfetter-Gummel scheme; density [N, B], drift at the faces [N-1, B]."""
-    if not density.shape[1]:  # no scores
+    """One backward Euler step of the Scharfetter-Gummel scheme; density [B, N], drift at the faces [B, N-1]."""
+    if not len(density):  # no scores
         return density
-    gap = x.diff()[:, None]
+    gap = x.diff()
     rate, peclet = dt * diffusivity / gap, drift * gap / diffusivity
     least = _bernoulli(peclet.abs())
     from_left = rate * (least + peclet.clamp(min=0))  # B(-z) = B(z) + z, without a difference
     from_right = rate * (least - peclet.clamp(max=0))  # flux = from_left q_i - from_right q_{i+1}
-    diagonal = width[:, None].expand_as(density).clone()
-    diagonal[:-1] += from_left
-    diagonal[1:] += from_right
-    return _solve_tridiagonal(-from_left, diagonal, -from_right, density * width[:, None])
+    diagonal = width.expand_as(density).clone()
+    diagonal[:, :-1] += from_left
+    diagonal[:, 1:] += from_right
+    return _solve_tridiagonal(-from_left, diagonal, -from_right, density * width)
 
 
 def _bernoulli(z):
@@ -132,18 +132,16 @@ def _bernoulli(z):
 
 
 def _solve_tridiagonal(lower, diagonal, upper, right):
-    """Row i is lower[i-1] z[i-1] + diagonal[i] z[i] + upper[i] z[i+1] = right[i], along dim 0, batched over dim 1.
+    """Row i is lower[i-1] z[i-1] + diagonal[i] z[i] + upper[i] z[i+1] = right[i], along the last dimension, for each of B.
 
     No pivoting is needed: the columns are dominant and off-diagonal entries are <= 0, so every reduced system is of the
     same kind, and a right-hand side >= 0 gives a solution >= 0 in floating point too.
     """
     solve = _lapack(right)
     if solve is not None:  # all systems as one long one, with zeros where they meet
-        edge = torch.zeros_like(right[:1])
-        rows = [a.mT.reshape(-1).numpy() for a in (torch.cat([lower, edge]), diagonal, torch.cat([upper, edge]), right)]
-        return torch.from_numpy(solve(rows[0][:-1], rows[1], rows[2][:-1], rows[3])[3]).view(*right.mT.shape).mT
-    edge = torch.zeros_like(right[:1])
-    return _cyclic_reduction(torch.cat([edge, lower]), diagonal, torch.cat([upper, edge]), right)
+        rows = [a.reshape(-1).numpy() for a in (pad(lower, (0, 1)), diagonal, pad(upper, (0, 1)), right)]
+        return torch.from_numpy(solve(rows[0][:-1], rows[1], rows[2][:-1], rows[3])[3]).view(right.shape)
+    return _cyclic_reduction(pad(lower, (1, 0)), diagonal, pad(upper, (0, 1)), right)
 
 
 def _lapack(like):
@@ -159,22 +157,21 @@ def _lapack(like):
 
 def _cyclic_reduction(lower, diagonal, upper, right):
     """log2(N) vectorised levels, on any device."""
-    n = len(right)
+    n = right.shape[-1]
     if n == 1:
         return right / diagonal
     if n % 2 == 0:  # an extra row z = 0
-        zero, one = torch.zeros_like(right[:1]), torch.ones_like(right[:1])
-        rows = (torch.cat(pair) for pair in ((lower, zero), (diagonal, one), (upper, zero), (right, zero)))
-        return _cyclic_reduction(*rows)[:n]
+        longer = (pad(row, (0, 1), value=end) for row, end in ((lower, 0), (diagonal, 1), (upper, 0), (right, 0)))
+        return _cyclic_reduction(*longer)[:, :n]
     before, odd, after = slice(0, n - 1, 2), slice(1, n, 2), slice(2, n, 2)
-    down, up = lower[odd] / diagonal[before], upper[odd] / diagonal[after]
+    down, up = lower[:, odd] / diagonal[:, before], upper[:, odd] / diagonal[:, after]
     solution = torch.empty_like(right)
-    solution[odd] = _cyclic_reduction(
-        -down * lower[before],
-        diagonal[odd] - down * upper[before] - up * lower[after],
-        -up * upper[after],
-        right[odd] - down * right[before] - up * right[after])
-    padded = torch.cat([torch.zeros_like(right[:1]), solution[odd], torch.zeros_like(right[:1])])
+    solution[:, odd] = _cyclic_reduction(
+        -down * lower[:, before],
+        diagonal[:, odd] - down * upper[:, before] - up * lower[:, after],
+        -up * upper[:, after],
+        right[:, odd] - down * right[:, before] - up * right[:, after])
+    padded = pad(solution[:, odd], (1, 1))
     even = slice(0, n, 2)
-    solution[even] = (right[even] - lower[even] * padded[:-1] - upper[even] * padded[1:]) / diagonal[even]
+    solution[:, even] = (right[:, even] - lower[:, even] * padded[:, :-1] - upper[:, even] * padded[:, 1:]) / diagonal[:, even]
     return solution

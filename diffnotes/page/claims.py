@@ -27,7 +27,8 @@ class Item:
     """One statement: its id, name and place in its source, what it says in our words, the chapter that treats it.
 
     ``group`` tells the paper's items from those of this book and of the literature beyond the paper; ``why`` says in a sentence
-    why an item does not hold or could not be decided.
+    why an item does not hold or could not be decided.  ``uses`` are the items that its proof builds on, for the map of the
+    proofs, where ``role`` says in three words what it is for.
     """
 
     id: str
@@ -37,6 +38,8 @@ class Item:
     chapter: str
     group: str = "the paper"
     why: str = ""
+    role: str = ""
+    uses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,123 +2,48 @@
   const root = document.getElementById("__ID__");
   if (!root || root.classList.contains("live")) return;
   root.classList.add("live");
-  const D = JSON.parse(root.querySelector("script[type='application/json']").textContent);
-  root.querySelector(".still").insertAdjacentHTML("afterend", `<div class="app">
-    <div class="panel gen"><p class="head"><b>What the model generates</b><span><i>after training for </i>τ = <output></output></span></p>
-      <svg class="plot" role="img"></svg></div>
-    <div class="panel gap"><p class="head"><b>Its divergence from the target</b><span>KL = <output></output></span></p>
-      <svg class="plot" role="img"></svg><input class="time" type="range" min="0" max="${D.steps - 1}" aria-label="training time tau"></div>
-    <div class="knobs which"><span>samples n</span>
-      <span class="size"><input type="range" min="0" max="${D.n.length - 1}" aria-label="number of samples n">
-      <span class="stops" aria-hidden="true">${D.n.map(n => `<span>${n}</span>`).join("")}</span></span>
-      <label class="switch"><input type="checkbox" role="switch">population</label></div>
-    <div class="knobs when"><button class="play" type="button"></button><span class="axis">training time τ</span></div>
-    <p class="says" role="status" aria-live="polite"></p></div>`);
-  const [time, size, all] = root.querySelectorAll("input"), [gen, gap] = root.querySelectorAll("svg.plot");
-  const [tauOut, klOut] = root.querySelectorAll("output"), says = root.querySelector(".says"), play = root.querySelector(".play");
-  const bytes = s => Uint8Array.from(atob(s), c => c.charCodeAt(0));
-  const model = bytes(D.model), target = bytes(D.target), rug = new Uint16Array(bytes(D.rug).buffer);
-  const last = D.steps - 1, all_n = D.n.length, P = D.points, best = D.kl.map(row => row.indexOf(Math.min(...row)));
+  const D = JSON.parse(root.querySelector("script[type='application/json']").textContent), last = D.steps - 1;
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  let at = best[0], goal = at, playing = false, before = 0, shown = "";  // at: where the drawing is, in steps of tau; goal: where it goes
-  const which = () => all.checked ? all_n : +size.value;
+  let at = 0, goal = 0, playing = false, before = 0, shown = "";  // at: where the drawing is, in steps of tau; goal: where it goes
+  const slider = `<input class="time" type="range" min="0" max="${last}" aria-label="training time tau">`;
+  const knobs = `<button class="play" type="button"></button><span class="axis">training time τ</span>`;
+  const head = (what, now) => `<p class="head"><b>${what}</b><span>${now} = <output></output></span></p>`;
+  const build = html => root.querySelector(".still").insertAdjacentHTML("afterend", `<div class="app">${html}<p class="says" role="status" aria-live="polite"></p></div>`);
+
   // Numbers and words
-  const digits = "⁰¹²³⁴⁵⁶⁷⁸⁹", short = v => v.toPrecision(2) + "\u00a0nats";
+  const digits = "⁰¹²³⁴⁵⁶⁷⁸⁹";
   function power(k, spoken) {
     const exponent = D.tau[0] + k * D.tau[1], whole = Math.floor(exponent + 1e-4), first = Math.round(10 ** (exponent - whole));
     if (spoken) return (first > 1 ? first + " times " : "") + "10 to the " + whole;
     return (first > 1 ? first + "·" : "") + "10" + String(whole).replace(/\d/g, d => digits[d]);
-  }
-  function message(i, k) {
-    const kl = D.kl[i][k], b = best[i], ratio = kl / D.kl[i][b], times = ratio.toFixed(1) + " times the least";
-    const tau = j => `τ\u00a0=\u00a0${power(j)}`, samples = D.n[i] + " samples";
-    if (i === all_n) return `<b>Nothing to memorise.</b> Trained on the population itself, the model only comes nearer: KL ${short(kl)} at ${tau(k)}.`;
-    if (k === b) return `<b>Stop here.</b> With ${samples} the model is nearest to the target at ${tau(k)}: KL ${short(kl)}.`;
-    if (k < b) return `<b>${ratio < 1.3 ? "Almost there." : "Too early."}</b> KL ${short(kl)}, ${times} that training on ${samples} gets to, at ${tau(b)}.`;
-    if (ratio < 1.3) return `<b>A little late.</b> The model begins to learn its ${samples}, at little cost: KL ${short(kl)}, ${times}, at ${tau(b)}.`;
-    return `<b>Too late.</b> The model now learns its ${samples}: KL ${short(kl)}, ${times}, which was at ${tau(b)}.`;
   }
 
   // Drawing, in CSS pixels
   const text = (x, y, s, more = "") => `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${more}>${s}</text>`;
   const line = (d, style) => `<path d="${d}" fill="none" ${style}/>`;
   const path = points => "M" + points.map(p => p.map(v => v.toFixed(1)).join()).join("L");
-  const smooth = c => path(c.slice(0, 1)) + c.slice(1).map((p, j) => {
-    const o = c[j], l = c[j - 1] || o, r = c[j + 2] || p;  // Catmull-Rom through all points
-    return "C" + [o[0] + (p[0] - l[0]) / 6, o[1] + (p[1] - l[1]) / 6, p[0] - (r[0] - o[0]) / 6, p[1] - (r[1] - o[1]) / 6, ...p].map(v => v.toFixed(1)).join();
-  }).join("");
-  const density = (data, peak, r) => Array.from({length: P}, (_, j) => data[r * P + j] * peak[r] / 255);
 
-  function drawDensity(i, k, f) {
-    const w = gen.clientWidth, h = gen.clientHeight, base = h - 44, n = D.n[i], span = D.high - D.low;
-    const px = x => (x - D.low) / span * w, py = v => base - v / D.top * (base - 8), at_x = j => D.low + j / (P - 1) * span;
-    const [now, then] = [0, 1].map(more => density(model, D.peak, i * D.steps + k + more)), mixed = now.map((v, j) => (1 - f) * v + f * then[j]);
-    const [curve, truth] = [mixed, density(target, D.peakTarget, 0)].map(row => smooth(row.map((v, j) => [px(at_x(j)), py(v)])));
-    let top = Math.ceil(P * 0.53);  // the label follows the highest point on the right
-    for (let j = top; j < P * 0.85; j++) if (mixed[j] > mixed[top]) top = j;
-    const columns = {}, ticks = [];  // samples in one column of pixels darken it
-    rug.subarray(0, n || 0).forEach(v => { const x = Math.round(v / 65535 * w); columns[x] = (columns[x] || 0) + 1; });
-    for (const x in columns) ticks[columns[x]] = (ticks[columns[x]] || "") + `M${+x + .5},${base + 4}v11`;
-    gen.setAttribute("viewBox", `0 0 ${w} ${h}`);
-    gen.setAttribute("aria-label", `Densities of the target, two equal modes, and of the model trained on ${n ? n + " samples" : "the population"}`);
-    gen.innerHTML = `<path d="${truth}L${w},${base}L0,${base}Z" fill="var(--target)"/><path d="${curve}L${w},${base}L0,${base}Z" fill="var(--model)" fill-opacity=".16"/>`
-      + line(`M0,${base + .5}H${w}`, 'stroke="var(--mute)"') + line(curve, 'stroke="var(--model)" stroke-width="2.5"')
-      + text(px(-3), base - 7, "target", 'text-anchor="middle" style="fill:var(--ink)"')
-      + text(px(at_x(top)), py(mixed[top]) - 9, "model", 'class="halo strong" text-anchor="middle" style="fill:var(--model-ink)"')
-      + ticks.map((d, count) => line(d, `stroke="var(--hot)" stroke-width="1.25" stroke-opacity="${(1 - (1 - Math.min(.85, 7 / Math.sqrt(n))) ** count).toFixed(2)}"`)).join("")
-      + text(w, base + 14, n ? n + " samples" : "no samples", 'class="strong" text-anchor="end" style="fill:var(--hot-ink)"')
-      + [-6, -3, 0, 3, 6].map(x => text(px(x), base + 33, String(x).replace("-", "−"), 'text-anchor="middle"')).join("");
-  }
-
-  function drawGap(i, kl) {
-    const w = gap.clientWidth, h = gap.clientHeight, left = 50, right = w - 82, floor = h - 26, b = best[i], n = D.n[i];
-    const x = t => left + t / last * (right - left), y = v => 8 - Math.log10(v) / 4 * (floor - 8);
-    const curve = (row, from = 0) => path(row.slice(from).map((v, j) => [x(from + j), y(v)]));
-    const band = path([...D.q90[i].map((v, j) => [x(j), y(v)]), ...D.q10[i].map((v, j) => [x(j), y(v)]).reverse()]);
-    const side = b > 12 ? [-7, "end"] : [7, "start"], harm = n && D.kl[i][last] > 1.3 * D.kl[i][b];
-    gap.setAttribute("viewBox", `0 0 ${w} ${h}`);
-    gap.setAttribute("aria-label", "KL divergence of the target from the model's density against training time, logarithmic axes, a curve for each number of samples");
-    gap.innerHTML = [1, .1, .01, .001, .0001].map(v => line(`M${left},${y(v)}H${right}`, `stroke="var(${v < .0002 ? "--mute" : "--rule"})"`)
-        + text(left - 8, y(v) + 4, v, 'text-anchor="end"')).join("")
-      + [0, 6, 12, 18, 24].map(t => text(x(t), floor + 24, power(t), 'text-anchor="middle"')).join("")
-      + D.kl.map((row, r) => r === i ? "" : line(curve(row), `stroke="var(--n${r})" stroke-opacity=".4" stroke-width="1.5" ${r === all_n ? 'stroke-dasharray="5 4"' : ""}`)).join("")
-      + `<path d="${band}Z" fill="var(--now)" fill-opacity=".13"/>` + line(curve(D.kl[i]), `stroke="var(--now)" stroke-width="3" ${n ? "" : 'stroke-dasharray="7 4"'}`)
-      + (harm ? line(curve(D.kl[i], b), 'stroke="var(--hot)" stroke-width="3"') : "")
-      + (n ? line(`M${x(b)},${y(D.kl[i][b]) + 6}V${floor}`, 'stroke="var(--now)" stroke-dasharray="2 3"')
-        + `<circle cx="${x(b)}" cy="${y(D.kl[i][b])}" r="5" fill="var(--bg)" stroke="var(--now)" stroke-width="2.5"/>`
-        + text(x(b) + side[0], floor - 20, "stop here", `class="halo strong" text-anchor="${side[1]}" style="fill:var(--now-ink)"`) : "")
-      + D.kl.map((row, r) => text(right + 14, y(row[last]) + 4, r < all_n ? (r === i ? "n = " : "") + D.n[r] : "population",
-          `data-n="${r}" ${r === i ? 'class="strong"' : ""} style="fill:color-mix(in oklab,var(--n${r}) 65%,var(--ink))"`)).join("")
-      + `<circle cx="${x(at).toFixed(1)}" cy="${y(kl).toFixed(1)}" r="8" fill="var(--model)" stroke="var(--bg)" stroke-width="2.5"/>`;
-  }
-
-  function draw() {
-    const i = which(), k = Math.min(Math.floor(at), last - 1), f = at - k, near = Math.round(at);
-    const kl = D.kl[i][k] ** (1 - f) * D.kl[i][k + 1] ** f, late = i < all_n && at > best[i] ? Math.log2(kl / D.kl[i][best[i]]) : 0;
-    root.style.setProperty("--now", `var(--n${i})`);
-    root.style.setProperty("--late", Math.round(100 * Math.max(0, Math.min(1, (late - .4) / .5))) + "%");  // blue up to 1.3 times the least, orange from 1.9
-    drawDensity(i, k, f);
-    drawGap(i, kl);
+__OWN__
+  const time = root.querySelector(".time"), play = root.querySelector(".play"), says = root.querySelector(".says"), tauOut = root.querySelector("output");
+  function show() {
+    const k = Math.min(Math.floor(at), last - 1), near = Math.round(at);
+    draw(k, at - k, near);
     if (playing) time.value = near;
-    if (shown === (shown = [i, near, playing].join())) return;
-    root.classList.toggle("all", all.checked);
-    root.querySelectorAll(".stops span").forEach((e, j) => e.classList.toggle("on", j === i));
+    if (shown === (shown = [choice(), near, playing].join())) return;
     play.innerHTML = `<svg viewBox="0 0 12 14" aria-hidden="true"><path d="${playing ? "M1 1h3.5v12H1zM7.5 1H11v12H7.5z" : "M1 0l11 7-11 7z"}"/></svg>${playing ? "Pause" : "Train"}`;
     says.setAttribute("aria-live", playing ? "off" : "polite");  // a screen reader hears where it stopped, not every step
-    says.innerHTML = message(i, near);
-    [tauOut.value, klOut.value] = [power(near), short(D.kl[i][near])];
+    says.innerHTML = message(near);
+    tauOut.value = power(near);
     time.setAttribute("aria-valuetext", power(near, true));
-    size.setAttribute("aria-valuetext", D.n[size.value] + " samples");
   }
 
-  // Motion: the drawing follows the slider; Train moves both through training, more slowly about the minimum
+  // Motion: the drawing follows the slider; Train moves both through training
   function step(now) {
-    const dt = Math.max(0, Math.min(50, now - before)) / 1000, slow = which() < all_n && Math.abs(at - best[which()]) < .75;
-    const most = dt * (playing ? (slow ? 1.2 : 4.5) : Math.max(10, 12 * Math.abs(goal - at)));
+    const dt = Math.max(0, Math.min(50, now - before)) / 1000, most = dt * (playing ? pace() : Math.max(10, 12 * Math.abs(goal - at)));
     before = now;
-    at = calm.matches ? (playing ? Math.min(Math.floor(at) + 1, goal) : goal) : at + Math.max(-most, Math.min(most, goal - at));
+    at = calm.matches ? (playing ? Math.min(Math.floor(at) + Math.ceil(last / 24), goal) : goal) : at + Math.max(-most, Math.min(most, goal - at));
     if (at === goal) playing = false;
-    draw();
+    show();
     if (at !== goal) calm.matches ? setTimeout(step, 500, 0) : requestAnimationFrame(step);
   }
   function go(to, plays = false) {
@@ -129,19 +54,15 @@
   }
   function toggle() {
     if (playing) return go(Math.round(at));
-    if (at === goal && (at === last || at === best[which()])) at = goal = 0;
+    if (at === goal && (at === last || at === least())) at = goal = 0;
     go(last, true);
   }
-  const choose = r => { all.checked = r === all_n; if (r < all_n) size.value = r; draw(); };
-  const drag = e => { const box = gap.getBoundingClientRect(); go(Math.max(0, Math.min(last, Math.round((e.clientX - box.left - 50) / (box.width - 132) * last)))); };
+  const drag = e => { const box = stage.getBoundingClientRect(); go(Math.max(0, Math.min(last, Math.round((e.clientX - box.left - inset[0]) / (box.width - inset[0] - inset[1]) * last)))); };
   time.oninput = () => go(+time.value);
-  size.oninput = () => choose(+size.value);
-  all.onchange = draw;
   play.onclick = toggle;
-  root.querySelectorAll(".stops span").forEach((e, r) => e.onclick = () => choose(r));
   root.addEventListener("keydown", e => { if (e.key === " " && e.target.type === "range") { e.preventDefault(); toggle(); } });
-  gap.onpointerdown = e => { if (e.target.dataset.n) return choose(+e.target.dataset.n); gap.setPointerCapture(e.pointerId); drag(e); };
-  gap.onpointermove = e => { if (gap.hasPointerCapture(e.pointerId)) drag(e); };
-  [size.value, time.value] = [0, at];
-  new ResizeObserver(draw).observe(root);
+  stage.onpointerdown = e => { if (picked(e)) return; stage.setPointerCapture(e.pointerId); drag(e); };
+  stage.onpointermove = e => { if (stage.hasPointerCapture(e.pointerId)) drag(e); };
+  at = goal = time.value = least();
+  new ResizeObserver(show).observe(root);
 })();

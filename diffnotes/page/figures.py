@@ -163,9 +163,13 @@ def show(axes: Sequence[Axes], name: str, message: str, reading: str, *, alt: st
 def framed(name: str, body: str, fallback: bytes, message: str, reading: str, alt: str) -> str:
     """The HTML around a figure: its style, its caption, and the PNG that shows where the style is not honoured."""
     image = f'<img class="dn-png" alt="{escape(alt)}" src="data:image/png;base64,{base64.b64encode(fallback).decode()}">'
-    words = re.sub(r"_(\w)", r"<sub>\1</sub>", escape(reading))  # b_k in a caption
-    caption = f"<figcaption><b>{escape(message)}</b> {words}</figcaption>"
+    caption = f"<figcaption><b>{escape(message)}</b> {subscripts(reading)}</figcaption>"
     return f'<figure class="dn-figure" id="{name}"><style>{_style()}</style>{body}{image}{caption}</figure>'
+
+
+def subscripts(words: str) -> str:
+    """A caption as HTML, in which the k of b_k is set low."""
+    return re.sub(r"_(\w)", r"<sub>\1</sub>", escape(words))
 
 
 def svg(figure: Figure, name: str) -> str:

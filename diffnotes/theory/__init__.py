@@ -2,8 +2,10 @@
 
 from . import bounds
 from .certificates import Certificate, SampleBound, certificate, sample_bound
+from .decomposition import FiniteWidth, drawn_statistics, estimator_constants, finite_width, lifted
 from .features import RandomFeatures, cosine_embedding
 from .flow import GradientFlow, Statistics, gradient_descent, statistics
+from .gradients import GradientGap, gradient_gap, sample_statistics
 from .kernels import TangentFeatures, arc_cosine_kernel, gaussian_features, norm_needed
 from .monte_carlo import MonteCarlo, minus_x, minus_x_constants, sampled_weights, squared_error
 from .noise_average import denoising_statistics
@@ -11,12 +13,15 @@ from .one_sample import four_atom_weights, four_atoms, jensen_shannon, two_point
 from .regimes import kappa_false, kappa_proved, least_bracket, variance_term, width_exponent
 from .resolvent import ResolventBound, inflation, resolvent_bound, resolvent_samples
 from .sphere import outer_weights, sphere_points
+from .theorems import Theorem1, Theorem2, intercept_bound, theorem_1, theorem_2
 
 __all__ = [
-    "Certificate", "GradientFlow", "MonteCarlo", "RandomFeatures", "ResolventBound", "SampleBound", "Statistics",
-    "TangentFeatures", "arc_cosine_kernel", "bounds", "certificate", "cosine_embedding", "denoising_statistics",
-    "four_atom_weights", "four_atoms", "gaussian_features", "gradient_descent", "inflation", "jensen_shannon",
-    "kappa_false", "kappa_proved", "least_bracket", "minus_x", "minus_x_constants", "norm_needed", "outer_weights",
-    "resolvent_bound", "resolvent_samples", "sample_bound", "sampled_weights", "sphere_points", "squared_error",
-    "statistics", "two_point_chance", "variance_term", "width_exponent",
+    "Certificate", "FiniteWidth", "GradientFlow", "GradientGap", "MonteCarlo", "RandomFeatures", "ResolventBound",
+    "SampleBound", "Statistics", "TangentFeatures", "Theorem1", "Theorem2", "arc_cosine_kernel", "bounds", "certificate",
+    "cosine_embedding", "denoising_statistics", "drawn_statistics", "estimator_constants", "finite_width",
+    "four_atom_weights", "four_atoms", "gaussian_features", "gradient_descent", "gradient_gap", "inflation",
+    "intercept_bound", "jensen_shannon", "kappa_false", "kappa_proved", "least_bracket", "lifted", "minus_x",
+    "minus_x_constants", "norm_needed", "outer_weights", "resolvent_bound", "resolvent_samples", "sample_bound",
+    "sample_statistics", "sampled_weights", "sphere_points", "squared_error", "statistics", "theorem_1", "theorem_2",
+    "two_point_chance", "variance_term", "width_exponent",
 ]

@@ -86,13 +86,16 @@ class RandomFeatures:
         """
         theta = check.tensor("theta", theta, (..., self.d, self.width), like=self.W)
 
+        flat = theta.reshape(-1, self.width)  # one product for the whole batch: broadcasting makes many small ones
+
         def score(x, t):
             x, t = self._points(x, t)
-            rows = max(1, (_ENTRIES_CUDA if x.is_cuda else _ENTRIES) // self.width)
-            if x.ndim != 2 or len(x) <= rows:
+            if x.ndim != 2:
                 return self._values(x, t) @ theta.mT
-            times = t.split(rows) if t.ndim else [t] * -(-len(x) // rows)
-            return torch.cat([self._values(*part) @ theta.mT for part in zip(x.split(rows), times, strict=True)], -2)
+            rows = max(1, (_ENTRIES_CUDA if x.is_cuda else _ENTRIES) // self.width)
+            parts = zip(x.split(rows), t.split(rows) if t.ndim else [t] * -(-len(x) // rows), strict=True)
+            values = torch.cat([flat @ self._values(*part).mT for part in parts], 1)
+            return values.view(*theta.shape[:-1], len(x)).mT
 
         return score
 

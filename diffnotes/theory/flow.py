@@ -113,6 +113,29 @@ class GradientFlow:
         """||Theta(tau)||_F, the RKHS norm of the score network, shape of tau."""
         return torch.linalg.matrix_norm(self._coordinates(tau))
 
+    def learned(self, tau) -> Tensor:
+        """1 - exp(-2 b_k tau), the share of each mode that is learned at tau [*b]: [*b, m], in the order of ``eigenvalues``."""
+        return -torch.expm1(-2 * self.eigenvalues * check.training_times("tau", tau, like=self.eigenvalues)[..., None])
+
+    def effects(self, other: Statistics) -> Tensor:
+        r"""What learning each mode of this flow does, in the end, to another loss of the same features: [m].
+
+        With delta_k = (Theta* - Theta_0) q_k the flow is Theta_0 + sum_k (1 - exp(-2 b_k tau)) delta_k q_k^T, and mode k
+        contributes the integral of the derivative of ``other`` along its own coordinate,
+
+        .. math:: 2\,\delta_k \cdot (\Theta_0 B - C) q_k
+                  + 2 \sum_j \delta_k \cdot \delta_j\; q_k^\top B q_j\, \frac{b_j}{b_j + b_k}
+
+        with B and C of ``other``, b and q of this flow.  The effects add up to other(Theta*) - other(Theta_0).  With the
+        population loss as ``other``, a mode of an empirical flow that lowers it is signal, one that raises it memory.
+        """
+        check.instance("other", other, Statistics)
+        check.tensor("other", other.C, tuple(self.theta0.shape), like=self.theta0)
+        path, b = self._minimum() - self._start, self.eigenvalues
+        share = b / (b + b[:, None]).clamp(min=torch.finfo(b.dtype).tiny)
+        mixed = (self.basis.mT @ other.B @ self.basis) * share * (path.mT @ path)
+        return 2 * (path * ((self.theta0 @ other.B - other.C) @ self.basis)).sum(0) + 2 * mixed.sum(1)
+
     def minimiser(self) -> Tensor:
         """Theta* = the minimiser of L~ nearest to theta0, [d, m]: the limit tau -> infinity.
 

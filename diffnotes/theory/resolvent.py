@@ -63,7 +63,7 @@ def inflation(population: Statistics, data: Statistics, tau) -> Tensor:
     check.tensor("data.B", data.B, tuple(population.B.shape), like=population.B)
     tau = check.training_times("tau", tau, like=population.B)
     flow = GradientFlow(data)
-    B, one = flow.basis.mT @ population.B @ flow.basis, torch.eye(len(data.B)).to(data.B)
+    B, one = flow.basis.mT @ population.B @ flow.basis, torch.eye(len(data.B), dtype=data.B.dtype, device=data.B.device)
 
     def largest(t):
         root = (1 + t * flow.eigenvalues).rsqrt()
@@ -86,6 +86,6 @@ def resolvent_samples(K: float, tau, m: int, delta: float) -> Tensor:
 def _ridge_path(flow: GradientFlow) -> Tensor:
     """The start and 57 ridge minimisers of the population's loss, [58, d, m]."""
     b, offset = flow.eigenvalues, (flow.minimiser() - flow.theta0) @ flow.basis
-    penalty = b[-1].clamp(min=1e-30) * 10.0 ** torch.linspace(2, -12, 57).to(b)
+    penalty = b[-1].clamp(min=1e-30) * 10.0 ** torch.linspace(2, -12, 57, dtype=b.dtype, device=b.device)
     share = torch.cat([torch.zeros_like(b)[None], b / (b + penalty[:, None])])
     return flow.theta0 + (share[:, None] * offset) @ flow.basis.mT

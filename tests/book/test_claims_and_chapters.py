@@ -70,6 +70,15 @@ def test_the_reference_has_every_name_that_a_reader_can_type():
     assert {f"diffnotes.{name}" for name in [*dn.__all__, *inside]} - listed == set()
 
 
+@pytest.mark.skipif(not HTML.exists(), reason="the book is not built: run python -m tools.build")
+def test_names_in_code_lead_to_the_reference():
+    """Also those that a name got on an earlier cell: ``problem`` is a Problem."""
+    page = (HTML / "14_random_features.html").read_text(encoding="utf-8")
+    links = set(re.findall(r'<a class="sphinx-codeautolink-a" href="\.\./book/(reference/\w+\.html)#([\w.]+)"', page))
+    assert {("reference/problem.html", "diffnotes.Problem"), ("reference/theory.html", "diffnotes.norm_needed")} <= links
+    assert all(f'id="{name}"' in (HTML / target).read_text(encoding="utf-8") for target, name in links)
+
+
 def test_the_drawing_of_the_rooms_shows_what_each_room_knows():
     arrows = re.findall(r'data-from="(\w+)" data-to="(\w+)"', (BOOK / "91_package.md").read_text(encoding="utf-8"))
     known = {room: {to for start, to in arrows if start == room} for room in BELOW}
@@ -216,3 +225,25 @@ def test_no_module_reaches_for_the_private_names_of_another():
     imported = {(path.name, alias.name) for path, tree in trees.items() for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
                 for alias in node.names if re.match("_[a-z]", alias.name)}
     assert not reached | imported
+
+
+def test_what_proofs_use_goes_in_no_circle():
+    uses = {id: set(item.uses) for id, item in claims.registry().items()}
+    assert uses["L4"] == {"L3"} and set().union(*uses.values()) <= set(uses)
+    while uses:
+        free = {id for id, below in uses.items() if not below & set(uses)}
+        assert free
+        uses = {id: below for id, below in uses.items() if id not in free}
+
+
+@pytest.mark.skipif(not HTML.exists(), reason="the book is not built: run python -m tools.build")
+def test_the_map_of_the_proofs_says_what_the_chapters_store():
+    page, stored = (HTML / "10_the_theory_step_by_step.html").read_text(encoding="utf-8"), {item.id: verdict for item, verdict in dn.ledger(BOOK)}
+    items = claims.registry()
+    edges = [(used, item.id) for item in items.values() for used in item.uses]
+    assert page.count('<path d="M') == len(edges) > 10
+    for id in {id for edge in edges for id in edge}:
+        uses = ", ".join(items[used].name for used in items[id].uses) or "no other item"
+        proof = f"; its proof: {stored[f'P-{id}'].verdict}" if f"P-{id}" in items else ""
+        label = html.escape(f"{items[id].name}, {items[id].role}: {stored[id].verdict}{proof}; uses {uses}")
+        assert re.search(f'<a href="{items[id].chapter}.html" class="[^"]*" aria-label="{re.escape(label)}"', page), label

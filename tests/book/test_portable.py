@@ -28,6 +28,7 @@ def test_a_box_may_hold_several_items():
 def test_anchors_become_targets_and_links_go_to_them():
     assert portable.convert('<a id="eq-8"></a>\n$$ y \\tag{8} $$') == "(eq-8)=\n$$ y \\tag{8} $$"
     assert portable.convert("[Lemma 4](21_exact_gradient_flow.ipynb#lem-4)") == "[Lemma 4](#lem-4)"
+    assert portable.convert("[a](06_collation.md#point-a)") == "[a](#point-a)"
     assert portable.convert("[a page](21_exact_gradient_flow.ipynb)") == "[a page](21_exact_gradient_flow.ipynb)"
 
 

@@ -9,7 +9,6 @@ import pytest
 BOOK = Path(__file__).resolve().parents[2] / "book"
 # Still to be rewritten.  This list may only shrink.
 TO_COME = {
-    "21_exact_gradient_flow", "22_decomposition_and_rate",
     "31_modes_shift", "32_why_modes_shift", "41_early_stopping", "42_densities_through_training", "43_capacity", "44_mnist", "45_distance_alone",
     "51_two_clocks", "52_malign_double_descent", "53_collapse_and_speciation", "54_a_model_solved_on_paper", "55_open_ends_and_privacy"}
 READ = sorted({path.stem for path in BOOK.glob("*.ipynb")} - TO_COME)

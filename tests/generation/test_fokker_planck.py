@@ -20,7 +20,7 @@ def gaussian(x, mean, std):
 
 @pytest.mark.parametrize("with_scipy", [True, False])
 def test_tridiagonal_solver_matches_dense_matrices(with_scipy, monkeypatch):
-    """Each column is a system of its own, by LAPACK and, on other devices or without scipy, by cyclic reduction."""
+    """Each row is a system of its own, by LAPACK and, on other devices or without scipy, by cyclic reduction."""
     if not with_scipy:
         monkeypatch.setattr(fokker_planck, "_lapack", lambda like: None)
     rng = np.random.default_rng(0)
@@ -29,20 +29,20 @@ def test_tridiagonal_solver_matches_dense_matrices(with_scipy, monkeypatch):
         diagonal, right = 2.5 + rng.random((n, 3)), rng.random((n, 3))
         exact = [np.linalg.solve(np.diag(diagonal[:, k]) + np.diag(lower[:, k], -1) + np.diag(upper[:, k], 1), right[:, k]) for k in range(3)]
         for dtype, rel in ((F64, 1e-11), (torch.float32, 1e-5)):
-            system = (torch.from_numpy(v).to(dtype) for v in (lower, diagonal, upper, right))
+            system = (torch.from_numpy(v.T.copy()).to(dtype) for v in (lower, diagonal, upper, right))
             solution = fokker_planck._solve_tridiagonal(*system)
-            assert solution.dtype == dtype and solution.numpy() == pytest.approx(np.stack(exact, 1), rel=rel)
+            assert solution.dtype == dtype and solution.numpy() == pytest.approx(np.stack(exact), rel=rel)
 
 
 def test_fluxes_keep_their_sign_at_any_drift():
     """Which bug this catches: B(-z) = B(z) + z for a large negative z, a difference of large numbers, which may come out negative."""
     x = torch.linspace(-5, 5, 101, dtype=F64)
-    begin = gaussian(x, 0.0, 1.0)[:, None]
+    begin = gaussian(x, 0.0, 1.0)[None]
     for drift in (1e-9, 40.0, 1e4, -1e4, 1e9, -1e9):
-        after = fokker_planck._implicit_step(begin, torch.full((100, 1), drift, dtype=F64), torch.tensor(1e-3, dtype=F64), x, dn.cell_widths(x), 0.1)
-        assert (after >= 0).all() and float((after[:, 0] * dn.cell_widths(x)).sum()) == pytest.approx(1.0, abs=1e-6)
-        torch.testing.assert_close(after.flip(0), fokker_planck._implicit_step(
-            begin.flip(0), torch.full((100, 1), -drift, dtype=F64), torch.tensor(1e-3, dtype=F64), x, dn.cell_widths(x), 0.1), rtol=1e-6, atol=1e-12)
+        after = fokker_planck._implicit_step(begin, torch.full((1, 100), drift, dtype=F64), torch.tensor(1e-3, dtype=F64), x, dn.cell_widths(x), 0.1)
+        assert (after >= 0).all() and float((after[0] * dn.cell_widths(x)).sum()) == pytest.approx(1.0, abs=1e-6)
+        torch.testing.assert_close(after.flip(1), fokker_planck._implicit_step(
+            begin.flip(1), torch.full((1, 100), -drift, dtype=F64), torch.tensor(1e-3, dtype=F64), x, dn.cell_widths(x), 0.1), rtol=1e-6, atol=1e-12)
 
 
 def test_grids_and_widths_are_their_formulas():

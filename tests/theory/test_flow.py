@@ -154,6 +154,31 @@ def test_flow_along_directions_that_the_loss_does_not_curve(unit):
     torch.testing.assert_close(velocity, -flow.statistics.gradient(theta0)[0])
 
 
+@random_flows
+def test_effects_add_up_and_are_the_integral_of_each_mode(seed, m, d, rank):
+    """Against the trapezoidal rule along the path of each coordinate, from a start other than zero, for B singular too."""
+    flow, other = dn.GradientFlow(random_statistics(seed, m, d, rank), start(seed, d, m)), random_statistics(seed + 7, m, d, m)
+    effects, change = flow.effects(other), other.loss(flow.minimiser()) - other.loss(flow.theta0)
+    scale = effects.abs().sum() + 1e-9
+    assert abs(float(effects.sum() - change)) < 1e-7 * scale
+    b = flow.eigenvalues[flow.eigenvalues > 1e-9]
+    tau = torch.cat([torch.zeros(1).double(), torch.logspace(-5, 2, 4001).double() / float(b[-1]), 40 / b]).sort().values
+    tau = torch.cat([tau, tau[-1:] * 1e3])
+    theta, learned = flow.theta(tau), flow.learned(tau)
+    slope = torch.einsum("kdm,dm->km", other.gradient(theta) @ flow.basis, (flow.minimiser() - flow.theta0) @ flow.basis)
+    integral = ((slope[1:] + slope[:-1]) / 2 * learned.diff(dim=0)).sum(0)
+    assert (integral - effects).abs().max() < 2e-3 * scale
+
+
+def test_a_mode_is_learned_by_the_share_of_its_way():
+    """Which bug this catches: a mode at another speed, in another order, or not all of the way."""
+    flow = dn.GradientFlow(random_statistics(1, 5, 2, 5), start(1, 2, 5))
+    tau, way = torch.tensor([0.0, 0.1, 3.0]).double(), (flow.minimiser() - flow.theta0) @ flow.basis
+    torch.testing.assert_close((flow.theta(tau) - flow.theta0) @ flow.basis, way * flow.learned(tau)[:, None])
+    assert flow.learned(torch.ones(2, 3).double()).shape == (2, 3, 5) and not flow.learned(0.0).any()
+    torch.testing.assert_close(flow.learned(np.log(2) / 2 / float(flow.eigenvalues[3]))[3], torch.tensor(0.5).double())
+
+
 def test_a_loss_without_curvature_or_with_one_direction():
     zero = torch.zeros(2, 2, dtype=torch.float64)
     flow = dn.GradientFlow(dn.Statistics(zero, zero, torch.tensor(1.0, dtype=torch.float64)), torch.ones_like(zero))

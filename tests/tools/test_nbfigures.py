@@ -4,6 +4,7 @@ Each mutant changes one thing.  A check that passes them all, or fails the uncha
 """
 
 import base64
+import copy
 import io
 import json
 import os
@@ -24,21 +25,26 @@ from tools.store import store
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FIGURE = """import numpy as np
-import diffnotes as dn
+FIGURE = """import matplotlib.pyplot as plt
+import numpy as np
 x = np.linspace(0.1, 3, 200)
 y = np.exp(-x)
 y = y * 1.0
-figure, ax = dn.plots.panels(height=3.0)
-dn.plots.band(ax, x, np.stack([y, 1.2 * y, 0.8 * y]), color="tab:blue", label="decay")
+figure, ax = plt.subplots(figsize=(5, 3))
+ax.fill_between(x, 0.8 * y, 1.2 * y, color="tab:blue", alpha=0.3)
+ax.plot(x, y, color="tab:blue", label="decay")
 ax.legend();"""
 NUMBER = "print(f'{y[0]:.3f}')"
-SLIDER = """figures = []
+SLIDER = """import base64, io
+from IPython.display import HTML
+frames = ""
 for k in (1, 2):
-    figure, ax = dn.plots.panels(height=2.0)
+    figure, ax = plt.subplots(figsize=(5, 2))
     ax.plot(x, y ** k * (1.0 if k == 1 else 1.00))
-    figures.append(figure)
-dn.plots.slider(figures, [1, 2], name="k", alts=["first", "second"], caption="powers")"""
+    figure.savefig(buffer := io.BytesIO())
+    plt.close(figure)
+    frames += f'<img src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+HTML(frames + "powers")"""
 
 # A picture of every other type, bare and inside HTML.
 TYPES = """import base64, io
@@ -63,7 +69,7 @@ HTML(f'<img src="data:image/jpeg;base64,{encoded("jpeg")}">')"""
 CHANGES = {
     "curve 2% higher": ("y * 1.0", "y * 1.02"),
     "no legend": ("ax.legend();", ";"),
-    "no band": ('dn.plots.band(ax, x, np.stack([y, 1.2 * y, 0.8 * y]), color="tab:blue", label="decay")', 'ax.plot(x, y, color="tab:blue", label="decay")'),
+    "no band": ('ax.fill_between(x, 0.8 * y, 1.2 * y, color="tab:blue", alpha=0.3)', ""),
     "a later frame 5% higher": ("else 1.00", "else 1.05"),
     "a frame missing": ("for k in (1, 2)", "for k in (1, 1)"),
     "another caption": ("powers", "roots"),
@@ -73,32 +79,21 @@ CHANGES = {
 HARMLESS = {"unchanged": ("", ""), "noise of 1e-6": ("y * 1.0", "y * (1 + 1e-6 * np.cos(50 * x))")}
 
 
+def small(tmp_path_factory, *sources):
+    path = tmp_path_factory.mktemp("book") / "small.ipynb"
+    nbformat.write(new_notebook(cells=[new_code_cell(source) for source in sources]), path)
+    store(path)
+    return nbformat.read(path, as_version=4)
+
+
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("book")
-    shutil.copy(ROOT / "conftest.py", folder)
-    path = folder / "small.ipynb"
-    nbformat.write(new_notebook(cells=[new_code_cell(FIGURE), new_code_cell(NUMBER), new_code_cell(SLIDER)]), path)
-    store(path)
-    return path
+    return small(tmp_path_factory, FIGURE, NUMBER, SLIDER)
 
 
-def check(path, pictures):
-    """Run the check in its own process, as ``make test`` does."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(path.parent),
-               "--nbval", "--nbval-current-env", "-q", str(path)]
-    environment = {"PYTHONPATH": str(ROOT), "NBFIGURES_OUT": str(pictures)}
-    return subprocess.run(command, capture_output=True, text=True, cwd=path.parent, env=os.environ | environment)
-
-
-def mutant(stored, tmp_path, change):
-    """A copy of the stored notebook in a folder of its own, changed by a function of the notebook."""
-    shutil.copy(stored.parent / "conftest.py", tmp_path)
-    notebook = nbformat.read(stored, as_version=4)
-    change(notebook)
-    path = tmp_path / "small.ipynb"
-    nbformat.write(notebook, path)
-    return path
+@pytest.fixture(scope="module")
+def types(tmp_path_factory):
+    return small(tmp_path_factory, TYPES)
 
 
 def replace(old, new):
@@ -108,32 +103,64 @@ def replace(old, new):
     return change
 
 
-@pytest.mark.parametrize("name", HARMLESS)
-def test_harmless_changes_pass(stored, tmp_path, name):
-    result = check(mutant(stored, tmp_path, replace(*HARMLESS[name])), tmp_path)
-    assert result.returncode == 0 and "3 passed" in result.stdout, result.stdout
+def drop_picture(notebook):
+    notebook.cells[0].outputs = [o for o in notebook.cells[0].outputs if "image/png" not in o.get("data", {})]
 
 
-@pytest.mark.parametrize("name", CHANGES)
-def test_changes_of_the_code_fail(stored, tmp_path, name):
-    old, new = CHANGES[name]
-    assert any(old in cell.source for cell in nbformat.read(stored, as_version=4).cells)
-    result = check(mutant(stored, tmp_path, replace(old, new)), tmp_path)
-    assert result.returncode == 1, result.stdout
-    if name.startswith(("curve", "no ")):
-        for kind in ("expected", "actual", "difference"):
-            picture = tmp_path / f"small-cell0-figure0-{kind}.png"
-            assert picture.exists() and str(picture) in result.stdout
+def drop_outputs(notebook):
+    for cell in notebook.cells:
+        cell.outputs = []
+
+
+def never_run(notebook):
+    drop_outputs(notebook)
+    for cell in notebook.cells:
+        cell.execution_count = None
+
+
+OUTPUTS = {"a picture dropped": drop_picture, "outputs dropped": drop_outputs, "never run": never_run}
 
 
 @pytest.fixture(scope="module")
-def types(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("types")
+def checked(stored, types, tmp_path_factory):
+    """The check in a process of its own, as ``make test`` runs it: folder, report and, by name, the outcomes of a notebook's cells."""
+    folder = tmp_path_factory.mktemp("changed")
     shutil.copy(ROOT / "conftest.py", folder)
-    path = folder / "small.ipynb"
-    nbformat.write(new_notebook(cells=[new_code_cell(TYPES)]), path)
-    store(path)
-    return path
+    texts = {**HARMLESS, **CHANGES}
+    changes = {name: (stored, replace(*texts[name])) for name in texts} | {name: (stored, change) for name, change in OUTPUTS.items()}
+    changes |= {"types": (types, replace("", "")), "other types": (types, replace("grey = 128", "grey = 28"))}
+    for name, (notebook, change) in changes.items():
+        notebook = copy.deepcopy(notebook)
+        change(notebook)
+        nbformat.write(notebook, folder / f"{name}.ipynb")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(folder), "-q", "-rA", "--nbval",
+               "--nbval-current-env", str(folder)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NBFIGURES_OUT": str(folder)}
+    report = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment).stdout
+    return folder, report, {name: re.findall(rf"^(PASSED|FAILED) {re.escape(name)}\.ipynb::", report, re.M) for name in changes}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_harmless_changes_pass(checked, name):
+    _, report, cells = checked
+    assert cells[name] == 3 * ["PASSED"], report
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_of_the_code_fail(stored, checked, name):
+    folder, report, cells = checked
+    assert any(CHANGES[name][0] in cell.source for cell in stored.cells)
+    assert len(cells[name]) == 3 and "FAILED" in cells[name], report
+    if name.startswith(("curve", "no ")):
+        for kind in ("expected", "actual", "difference"):
+            picture = folder / f"{name}-cell0-figure0-{kind}.png"
+            assert picture.exists() and str(picture) in report
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_changes_of_the_stored_outputs_fail(checked, name):
+    _, report, cells = checked
+    assert len(cells[name]) == 3 and "FAILED" in cells[name], report
 
 
 def pictures(notebook):
@@ -141,13 +168,12 @@ def pictures(notebook):
     return [(output.data, kind) for cell in notebook.cells for output in cell.outputs for kind in output.data if kind.startswith("image/")]
 
 
-def test_pictures_of_every_type_are_compared(types, tmp_path):
+def test_pictures_of_every_type_are_compared(types, checked):
     """Executed as stored the notebook passes; with all pictures changed the report names each."""
-    assert len(pictures(nbformat.read(types, as_version=4))) == 6
-    result = check(mutant(types, tmp_path, replace("", "")), tmp_path)
-    assert result.returncode == 0, result.stdout
-    result = check(mutant(types, tmp_path, replace("grey = 128", "grey = 28")), tmp_path)
-    assert result.returncode == 1 and sorted(set(re.findall(r"figure (\d)", result.stdout))) == [*"0123456"]
+    _, report, cells = checked
+    assert len(pictures(types)) == 6 and cells["types"] == ["PASSED"] and cells["other types"] == ["FAILED"], report
+    failure, = re.findall(r"^_+ other types.*?(?=^_{5,} |^=)", report, re.M | re.S)
+    assert sorted(set(re.findall(r"figure (\d)", failure))) == [*"0123456"], failure
 
 
 @pytest.mark.parametrize("kind", ["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/svg+xml", "image/no-such"])
@@ -167,26 +193,6 @@ def test_one_frame_of_an_animation_counts_by_itself():
     buffer = io.BytesIO()
     frames[0].save(buffer, "PNG", save_all=True, append_images=frames[1:])
     assert nbfigures.decode(base64.b64encode(buffer.getvalue()).decode()).shape == (4, 30, 40, 3)
-
-
-def drop_picture(notebook):
-    notebook.cells[0].outputs = [o for o in notebook.cells[0].outputs if "image/png" not in o.get("data", {})]
-
-
-def drop_outputs(notebook):
-    for cell in notebook.cells:
-        cell.outputs = []
-
-
-def never_run(notebook):
-    drop_outputs(notebook)
-    for cell in notebook.cells:
-        cell.execution_count = None
-
-
-@pytest.mark.parametrize("change", [drop_picture, drop_outputs, never_run])
-def test_changes_of_the_stored_outputs_fail(stored, tmp_path, change):
-    assert check(mutant(stored, tmp_path, change), tmp_path).returncode == 1
 
 
 def png(array):

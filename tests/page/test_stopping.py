@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import diffnotes as dn
-from diffnotes.page import explorer
+from diffnotes.page import stopping
 
 TAU = torch.logspace(2, 10, 25, dtype=torch.float64)
 POINTS = torch.linspace(-9, 9, 91, dtype=torch.float64)
@@ -75,7 +75,7 @@ def small(sizes=(32, 128), **change):
 @pytest.fixture(scope="module")
 def still():
     given = small()
-    return given, explorer._still(given["tau"], given["kl"], given["densities"], *(given[name] for name in ("points", "target", "data")))
+    return given, stopping._still(given["tau"], given["kl"], given["densities"], *(given[name] for name in ("points", "target", "data")))
 
 
 def strokes(ax):
@@ -116,8 +116,8 @@ def test_the_still_picture_shows_the_curves_and_names_them(still):
 def test_what_the_script_reads_by_hand():
     """Which bug this catches: times rounded away, samples beyond the ends that wrap around, peaks that are not full bytes."""
     given = small(data=np.array([-9.0, -3, 0, 3, 9]))
-    about = explorer._numbers(given["tau"], given["kl"]) | explorer._drawn(*(given[name] for name in ("points", "densities", "target", "data")))
-    assert explorer._numbers(10 ** np.array([2.12345678, 4.1]), {})["tau"] == [2.123457, 1.976543]
+    about = stopping._numbers(given["tau"], given["kl"]) | stopping._drawn(*(given[name] for name in ("points", "densities", "target", "data")))
+    assert stopping._numbers(10 ** np.array([2.12345678, 4.1]), {})["tau"] == [2.123457, 1.976543]
     assert (about["steps"], about["tau"], about["low"], about["high"], about["points"]) == (9, [2.1, 1.0], -3, 3, 7)
     assert (about["top"], about["peakTarget"]) == (1.05, [0.5])
     assert about["peak"] == [4, 8, 12, 16, 20, 24, 28, 32, 36, *range(2, 19, 2), 1.33, 2.67, 4, 5.33, 6.67, 8, 9.33, 10.7, 12]
@@ -126,14 +126,14 @@ def test_what_the_script_reads_by_hand():
 
 
 def test_its_words_are_about_the_fewest_samples():
-    words = explorer._words(small()["tau"], small()["kl"])
+    words = stopping._words(small()["tau"], small()["kl"])
     assert "training on 32 samples" in words and "for 32, 128 samples and" in words
     assert "for 32 samples it falls to 0.3 nats near τ = 10⁶ and climbs back to 0.61" in words
 
 
 @pytest.mark.parametrize("sizes", [(), (1, 2, 3, 4, 5), (32, "many")])
 def test_one_to_four_numbers_of_samples_are_shown(sizes, monkeypatch):
-    monkeypatch.setattr(explorer.figures, "png", lambda figures: b"")  # drawn, not painted
+    monkeypatch.setattr(stopping.figures, "png", lambda figures: b"")  # drawn, not painted
     for few in ((32,), (1, 2, 3, 4)):
         assert f'"n":[{",".join(map(str, few))}]' in dn.stop_the_training(**small(few), caption="").html
     with pytest.raises(ValueError, match=r"^kl: got .*; allowed: one to four numbers of samples"):

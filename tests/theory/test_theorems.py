@@ -1,0 +1,135 @@
+"""Both theorems' terms against their formulas by adaptive quadrature, and against trained and untrained networks."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
+
+import diffnotes as dn
+
+F64 = torch.float64
+SDE = dn.OU(T=3.0)
+DELTA, N = 0.1, 50
+
+
+def features(seed=0, m=12, sde=SDE):
+    return dn.RandomFeatures.draw(m, 1, sde.T, np.random.default_rng(seed))
+
+
+def averaged(sde, t_min, size):
+    """E_t g^2 size(r, std^2) over [t_min, T]."""
+    def integrand(t):
+        t = torch.tensor(t, dtype=F64)
+        return float(sde.diffusion(t)) ** 2 * size(float(sde.scale(t)), float(sde.std(t)) ** 2)
+
+    return quad(integrand, t_min, sde.T, limit=400, points=[sde.T / 4, sde.T / 2])[0] / (sde.T - t_min)
+
+
+@pytest.mark.parametrize("sde", [SDE, dn.VP(), dn.VE(sigma=3.0)], ids=["OU", "VP", "VE"])
+@pytest.mark.parametrize("t_min", [0.0, 0.2])
+def test_theorem_1_is_its_formula(sde, t_min):
+    phi = features(sde=sde)
+    c = dn.theorem_1(phi, sde, radius=2.0, n=N, delta=DELTA, loss=0.3, norm=5.0, largest=9.0, second=1.5, m=400, t_min=t_min)
+    K = averaged(sde, t_min, lambda r, s2: max(2 * r, 1.0) ** 2 + s2)
+    Lambda, omega2 = averaged(sde, t_min, lambda r, s2: 1.0), float((phi.W**2).sum()) / 12
+    log = math.log(4 / DELTA)
+    q, v2 = 1 + math.sqrt(log / 2), float((sde.std(sde.T) / sde.scale(sde.T)) ** 2)
+    D = math.sqrt(0.3) + math.sqrt(K / 400) * (5.0 + 9.0 * math.sqrt(2 * log))
+    R2 = 25.0 + 81.0 * math.sqrt(log / 800)
+    bound = (sde.T - t_min) / 2 * (6.125 * (D**2 + K * q * R2 / N**0.5) + Lambda**2 * omega2 * q / (K * N**0.5)) + 1.5 / (2 * v2)
+    found = (c.K, c.q, c.tau, c.distance, c.norm_squared, c.prior, c.divergence, c.beta, c.gamma)
+    wanted = (K, q, N**0.5 / (4 * K * q), D, R2, 1.5 / (2 * v2), bound, K * q / N**0.5, Lambda * omega2**0.5 * q / N**0.5)
+    assert found == pytest.approx(wanted, rel=2e-3)
+
+
+@pytest.mark.parametrize("sde", [SDE, dn.VP()], ids=["OU", "VP"])
+@pytest.mark.parametrize("mu, t_min", [(0.0, 0.0), (5.0, 0.2)])
+def test_theorem_2_is_its_formula(sde, mu, t_min):
+    phi = features(sde=sde)
+    c = dn.theorem_2(phi, sde, mu=mu, n=N, delta=DELTA, t_min=t_min)
+    K0, slope, Lambda = (averaged(sde, t_min, size) for size in (lambda r, s2: 1 + s2, lambda r, s2: r**2, lambda r, s2: 1.0))
+    omega, K = math.sqrt(float((phi.W**2).sum()) / 12), K0 + slope * (mu**2 + 1)
+    xi = 1 + math.sqrt(2 * math.log(6 / DELTA) / N)
+    labels = K * math.sqrt(0.5 * math.log(12 / DELTA))
+    within = 2 * omega * math.sqrt(slope) * (2 * math.sqrt(K) + math.sqrt(2 * math.log(6 / DELTA) * (K0 + slope * (mu + xi) ** 2)))
+    gamma = Lambda * omega * (0.5 + math.sqrt(0.5 * math.log(2 / DELTA)))
+    moment = quad(lambda x: (K0 + slope * x**2) ** 2 * math.exp(-((x - mu) ** 2) / 2) / math.sqrt(2 * math.pi), mu - 12, mu + 12)[0]
+    assert (c.K, c.labels * N**0.5, c.within * N**0.5, c.gamma * N**0.5) == pytest.approx((K, labels, within, gamma), rel=2e-3)
+    assert c.beta == pytest.approx(c.labels + c.within) and 4 * c.beta * c.tau == pytest.approx(1.0)
+    assert c.chebyshev == pytest.approx(math.sqrt(2 * moment / (N * DELTA)), rel=2e-3)
+    if t_min:
+        grid = dn.line_grid(dn.GaussianMixture.two_modes(mu).diffused(sde), 1.0, t_min, n_t=8, n_x=48)
+        flow = dn.GradientFlow(dn.statistics(phi, grid.weighted(dn.GaussianMixture.two_modes(mu).diffused(sde))))
+        rho = float(dn.bounds.ridge_excess(flow, c.tau))
+        loss = float(flow.minimum()) + (1.75 * math.sqrt(rho) + gamma / math.sqrt(2 * (labels + within)) / N**0.25) ** 2
+        assert float(c.loss(flow)) == pytest.approx(loss, rel=5e-3)
+        v2 = float((sde.std(sde.T) / sde.scale(sde.T)) ** 2)
+        assert float(c.divergence(flow)) == pytest.approx((sde.T - t_min) / 2 * loss + (mu**2 + 1) / (2 * v2), rel=5e-3)
+
+
+def test_zero_is_the_limit_of_small_t_min():
+    for theorem, rest in ((dn.theorem_1, dict(radius=2.0, loss=0.3, norm=5.0, largest=9.0, second=1.5)), (dn.theorem_2, dict(mu=3.0))):
+        here, near = (theorem(features(), SDE, n=N, delta=DELTA, t_min=t, **rest) for t in (0.0, 1e-7))
+        assert here.K == pytest.approx(near.K, rel=1e-6) and here.tau == pytest.approx(near.tau, rel=1e-6)
+
+
+@pytest.mark.parametrize("mu", [1.0, 6.0])
+def test_theorem_2_holds_for_data_sets(mu):
+    """Beta, gamma and the loss of ten trainings, and no bound that lacks its power of mu by much."""
+    problem = dn.Problem(dn.GaussianMixture.two_modes(mu), SDE, t_min=0.05, weighting="likelihood", n_t=12, n_x=160)
+    runs = problem.train(m=12, n=N, seeds=10)
+    for run in runs:
+        promise = dn.theorem_2(run.features, SDE, mu=mu, n=N, delta=DELTA, t_min=0.05)
+        c, flow = run.certificate(promise.tau), dn.GradientFlow(run.population)
+        assert c.beta <= promise.beta and c.beta <= promise.chebyshev and c.gamma <= promise.gamma
+        assert c.loss <= promise.loss(flow)
+
+
+def test_theorem_1_holds_for_sampled_networks():
+    """The width step: -x sampled with m features, at most D and R^2; the trained loss within the bound."""
+    atoms = torch.linspace(-2, 2, 41, dtype=F64)[:, None]
+    problem = dn.Problem(dn.GaussianMixture.empirical(atoms), SDE, t_min=0.05, weighting="likelihood", n_t=12, n_x=200)
+    exact = float(dn.squared_error(lambda x, t: -x, problem.population))
+    for run in problem.train(m=64, n=N, seeds=10):
+        c = dn.theorem_1(run.features, SDE, radius=2.0, n=N, delta=DELTA, loss=exact, norm=40**0.5, largest=20.0, second=1.4, t_min=0.05)
+        sampled, found = dn.sampled_weights(run.features, dn.minus_x), run.certificate(c.tau)
+        assert run.population.loss(sampled).sqrt() <= c.distance and sampled.square().sum() <= c.norm_squared
+        assert found.beta <= c.beta and found.gamma <= c.gamma
+        assert found.loss <= c.loss(dn.GradientFlow(run.population)) <= c.learned + c.noise
+
+
+def far_nodes(mu, t_min=0.05):
+    """Nodes round each mode, in half a dozen times."""
+    p, (t, dt) = dn.GaussianMixture.two_modes(mu).diffused(SDE), dn.time_nodes(t_min, SDE.T, 6)
+    y = torch.linspace(-6, 6, 49, dtype=F64)
+    x = torch.cat([SDE.scale(t)[:, None] * c + y for c in (-mu, mu)], 1)
+    mass = (torch.exp(-(y**2) / 2) / (2 * math.pi) ** 0.5 * (y[1] - y[0]) / 2).repeat(2)
+    weight = (SDE.diffusion(t) ** 2 * dt / (SDE.T - t_min))[:, None] * mass
+    x, time = x.reshape(-1, 1), t[:, None].expand_as(x).reshape(-1)
+    return dn.Nodes(x, time, weight.reshape(-1), p.score(x, time))
+
+
+FAR = {mu: dn.statistics(features(1, 64), far_nodes(mu)) for mu in (12.0, 60.0)}
+
+
+@given(st.sampled_from(sorted(FAR)), st.floats(-3, 6), st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_no_network_of_small_norm_is_below_the_intercept_bound(mu, log_penalty, seed):
+    """The best networks there are for their norm: ridge fits, a little disturbed."""
+    statistics = FAR[mu]
+    penalty = 10.0**-log_penalty * torch.eye(64, dtype=F64)
+    theta = torch.linalg.solve(statistics.B + penalty, statistics.C.mT).mT
+    theta = theta * (1 + 0.1 * dn.normal(np.random.default_rng(seed), (1, 64)))
+    assert statistics.loss(theta) >= dn.intercept_bound(SDE, mu, theta.norm(), t_min=0.05)
+
+
+def test_the_intercept_bound_in_closed_form():
+    """For OU r mu >= y until t = log(mu / y), and g^2 = 2."""
+    norm = torch.tensor([0.0, 0.5, 1.0, 3.0, 50.0], dtype=F64)
+    share = [min(SDE.T, max(0.0, math.log(20.0 / max(4.0, 8.0 * y)))) / SDE.T for y in norm.tolist()]
+    torch.testing.assert_close(dn.intercept_bound(SDE, 20.0, norm), 0.14 * torch.tensor(share, dtype=F64), rtol=0, atol=1e-4)
+    assert dn.intercept_bound(SDE, 20.0, 0.0).shape == () and dn.intercept_bound(SDE, 3.9, 0.0) == 0
