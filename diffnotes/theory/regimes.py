@@ -1,7 +1,8 @@
 r"""Where Theorem 1's bracket can hold: widths m = n^kappa (chapter "Where the printed rate can hold").
 
 With an error that falls no faster than :math:`n^{-r}` no constant saves the bracket, whose least value is of order
-:math:`(mn)^{-1/5}`, from width :math:`n^{5r-1}` on.
+:math:`(mn)^{-1/5}`, from width :math:`n^{5r-1}` on, if r >= 1/3.
+For slower rates :math:`m^{-1/2}` decides, and the width is :math:`n^{2r}`.
 """
 
 import torch
@@ -42,7 +43,7 @@ def variance_term(tau, m, n) -> Tensor:
 
 
 def width_exponent(rate: float) -> float:
-    """5 r - 1: if every algorithm errs by at least n^(-r), Theorem 1's bracket is too small for m >> n^(5 r - 1)."""
+    """5 r - 1, for r >= 1/3: if every algorithm errs by at least n^(-r), the bracket is too small for m >> n^(5 r - 1)."""
     return 5 * check.number("rate", rate, 0.0) - 1
 
 

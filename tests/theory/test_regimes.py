@@ -35,6 +35,31 @@ def test_variance_term_stays_below_four_brackets_up_to_n_to_three_halves_and_not
     assert (dn.variance_term(tau, 1e16, 1e8) / bounds.printed_bracket(tau, 1e16, 1e8)).max() > 100
 
 
+@pytest.mark.parametrize("d", [1, 2, 10])
+def test_the_variance_of_uniform_features_over_the_bracket_sums_to_a_constant_on_the_border_and_not_beyond(d):
+    theta, tau = (d + 1) / (d + 4), 2.0 ** torch.arange(121, dtype=torch.float64)
+    limit = 1 / (1 - 2 ** -(1 + theta)) + 1 / (1 - 2 ** (theta - 4))
+
+    def total(n, extra=0.0):
+        return float((tau**theta / n / bounds.printed_bracket(tau, n ** (dn.kappa_proved(d) + extra), n)).sum())
+
+    assert max(total(10.0**k) for k in range(1, 9)) <= limit < total(1e8, 1.0)
+
+
+def test_one_comparison_of_matrices_serves_all_later_times():
+    """B + 1/s <= 2 (B^ + 1/s) gives c <= 1 + tau/s at tau >= s; nearly attained, and false for half of tau/s."""
+    draws, ratios, half, tau = np.random.default_rng(0), [], [], torch.logspace(-4, 6, 41, dtype=torch.float64)
+    for _ in range(60):
+        root, seen = draws.normal(size=(3, 3)) * 10 ** draws.uniform(-2, 1, (3, 1)), draws.normal(size=(3, 2))
+        zero = torch.zeros(1, 3, dtype=torch.float64)
+        B, data = (dn.Statistics(torch.from_numpy(a), zero, zero.sum() + 1) for a in (root.T @ root, seen @ seen.T))
+        c = dn.inflation(B, data, tau)
+        s = tau[c <= 2].amax()
+        ratios.append(float((c / (1 + tau / s))[tau > s].amax()))
+        half.append(float((c / (1 + tau / s / 2))[tau > s].amax()))
+    assert 0.9 < max(ratios) <= 1 < max(half)
+
+
 def test_exponents():
     assert dn.width_exponent(1.0) == 4 and dn.width_exponent(0.5) == 1.5
     for d in (1, 2, 10, 50):
