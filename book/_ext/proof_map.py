@@ -18,7 +18,7 @@ GRID = """
 .    L3   .    .    L1   .
 .    L2   L4   L5   L6   L7
 O1   .    E5   T1   .    L8
-.    O2   O5   T2   .    .
+O7   O2   O5   T2   .    .
 .    O4   .    .    .    .
 """
 WIDTH, HEIGHT, GAP_X, GAP_Y = 124, 50, 10, 38
