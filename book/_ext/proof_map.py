@@ -74,7 +74,7 @@ def node(id: str, items) -> str:
     label = f"{item.name}, {item.role}: {verdict}{f'; its proof: {proof}' if proof else ''}; uses {uses}"
     dot = f'<circle class="{slug(proof)}" cx="{x + WIDTH - 10}" cy="{y + 11}" r="5"/>' if proof else ""
     name = item.name.partition(",")[0].replace("Equations", "Eqs.")
-    short = SHORT.sub(r"\1", name)
+    short = SHORT.sub(r"\1", name) + "′" * ("repaired" in item.name)
     whose = "ours" if item.group == "this book" else "printed"
     return (f'<a href="{item.chapter}.html" class="{whose} {slug(verdict)}" aria-label="{escape(label)}">'
             f"<title>{escape(label)}</title>"
