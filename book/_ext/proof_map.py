@@ -22,7 +22,7 @@ O7   O2   O5   T2   .    .
 .    O4   .    .    .    .
 """
 WIDTH, HEIGHT, GAP_X, GAP_Y = 124, 50, 10, 38
-SHORT = re.compile(r"^(?:Eqs\.|The|Theorem(?= A)|(\w)(?:emma|heorem|orollary)) ?")  # for phones
+SHORT = re.compile(r"^(?:Eqs\.|The(?= )|Theorem(?= A)|(\w)(?:emma|heorem|orollary)) ?")  # for phones
 PLACES = {id: (row, column) for row, line in enumerate(GRID.strip("\n").split("\n"))
           for column, id in enumerate(line.split()) if id != "."}
 
