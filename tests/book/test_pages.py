@@ -40,7 +40,7 @@ FACTS = """() => ({
 
 # Text and boxes with a contrast below 4.5 to their background.
 FAINT = """() => {
-    const lum = c => { const v = c.match(/[\\d.]+/g).slice(0, 3).map(x => x / 255).map(x => x <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
+    const lum = c => { const v = c.match(/[\\d.]+/g).slice(0, 3).map(x => c.startsWith('color(') ? +x : x / 255).map(x => x <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
                        return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
     const ground = e => { while (e) { const c = getComputedStyle(e).backgroundColor; if (!/^rgba.*, 0\\)$/.test(c)) return c; e = e.parentElement; } return 'rgb(255,255,255)'; };
     return [...document.querySelectorAll('article p, article .admonition-title, article td, .verdict, figure.slider figcaption, figure.slider label')].map(e => {
