@@ -33,9 +33,9 @@ FACTS = """() => ({
     broken_images: [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src),
     broken_anchors: [...document.querySelectorAll('article a[href*="#"]')].filter(a => a.pathname === location.pathname)
         .map(a => decodeURIComponent(a.hash.slice(1))).filter(id => id && !document.getElementById(id)),
-    repeated_ids: [...document.querySelectorAll('[id]')].map(e => e.id).filter((id, i, all) => all.indexOf(id) !== i),
-    overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    repeated_ids: (seen => [...document.querySelectorAll('[id]')].map(e => e.id).filter(id => seen.has(id) || !seen.add(id)))(new Set()),
 })"""
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 # Text and boxes with a contrast below 4.5 to their background.
@@ -63,14 +63,14 @@ def visit(browser, page):
         tab.wait_for_selector("mjx-container", state="attached")
         tab.wait_for_function("window.MathJax && MathJax.startup && MathJax.startup.promise")
         tab.evaluate("MathJax.startup.promise")
-    facts = tab.evaluate(FACTS)
+    facts = tab.evaluate(FACTS) | {"overflow": tab.evaluate(OVERFLOW)}
     for scheme in ("light", "dark"):
         tab.emulate_media(color_scheme=scheme)
         tab.wait_for_function("scheme => document.documentElement.dataset.theme === scheme", arg=scheme)
         facts[f"faint text, {scheme}"] = tab.evaluate(FAINT)
     for width in PHONES:
         tab.set_viewport_size({"width": width, "height": 900})
-        facts[f"overflow at {width}"] = tab.evaluate(FACTS)["overflow"]
+        facts[f"overflow at {width}"] = tab.evaluate(OVERFLOW)
     context.close()
     return facts | {"outside": outside, "errors": errors}
 

@@ -12,7 +12,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 MUTANTS = {
     "the rate of the flow": ("theory/flow.py", "z = 2 * self.eigenvalues * tau", "z = 2.02 * self.eigenvalues * tau"),
-    "Lemma 4's constant": ("theory/bounds.py", "distance**2 / (2 * tau)", "distance**2 / (2.1 * tau)"),
 }
 
 
