@@ -14,6 +14,7 @@
   const digits = "⁰¹²³⁴⁵⁶⁷⁸⁹";
   function power(k, spoken) {
     const exponent = D.tau[0] + k * D.tau[1], whole = Math.floor(exponent + 1e-4), first = Math.round(10 ** (exponent - whole));
+    if (whole === 0) return String(first);
     if (spoken) return (first > 1 ? first + " times " : "") + "10 to the " + whole;
     return (first > 1 ? first + "·" : "") + "10" + String(whole).replace(/\d/g, d => digits[d]);
   }

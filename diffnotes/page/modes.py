@@ -12,6 +12,7 @@ from .tables import power
 _SAID = "Signal first, memory later."
 _WIDTH = 0.5  # of a family, in powers of ten of the learning time 1 / (2 b_k)
 _DECADES = 4.5  # of effects that the height of a bar can show, down from an effect of one
+_MARKS = (1, 0.1, 0.01, 0.001)  # effects on the scale beside the bars
 
 
 def mixer(rates, effects, tau, train, test, *, n: int, name: str = "mixer") -> Picture:
@@ -29,17 +30,21 @@ def mixer(rates, effects, tau, train, test, *, n: int, name: str = "mixer") -> P
         if value.ndim != 1 or value.shape != like.shape:
             check.fail(key, f"shape {value.shape}", f"shape {like.shape}")
     steps, least = training_steps(tau), min(train.min(), test.min())
+    found = families(rates, effects, tau[0], tau[-1])
+    beyond = len(rates) - sum(len(family["time"]) for family in found)
     about = {
-        **steps, "n": check.integer("n", n), "modes": len(rates), "width": _WIDTH,
-        "families": families(rates, effects, tau[0], tau[-1]),
+        **steps, "n": check.integer("n", n), "modes": len(rates), "width": _WIDTH, "families": found,
+        "marks": [[mark, round(_tall(mark), 3)] for mark in _MARKS],
         "train": three(train), "test": three(test), "low": float(np.floor(2 * np.log10(least)) / 2),
         "ticks": [tick for tick in (1, 0.1, 0.01, 0.001, 0.0001) if tick >= least / 2]}
     at = int(test.argmin())
     caption = (
         f"One training run on {n} samples, with {len(rates)} random features. Each bar is a family of modes of nearly the "
-        "same speed b_k, placed at its learning time 1/(2\u00a0b_k); the number above counts them. It fills as "
-        "1\u00a0−\u00a0exp(−2\u00a0b_k\u00a0τ). Its height is the size of what it does, in the end, to the test loss (log "
-        "scale); its colour says which way.")
+        "same speed b_k, placed at its learning time 1/(2\u00a0b_k); the number above counts them. "
+        + (f"Modes off the axis, {beyond} here, are not drawn. " if beyond else "") +
+        "A bar fills as 1\u00a0−\u00a0exp(−2\u00a0b_k\u00a0τ). Its height, on the scale at the left, is the size of what it "
+        "does, in the end, to the test loss; its colour says which way. Below: the test loss is the distance from the true "
+        "score, the training loss that from the score of the noised samples. Their targets differ, so either may be the higher.")
     alt = (
         f"Bars in order of speed. Most families that are learned before τ = {power(tau[at])} are blue: they lower the test "
         f"loss. Most slower ones, with the greater part of the {len(rates)} modes, are orange: they raise it, each a little. "
@@ -58,10 +63,14 @@ def families(rates, effects, first: float, last: float) -> list[dict]:
         inside = (time >= low) & (time < low + _WIDTH)
         if inside.any():
             effect = effects[inside].sum()
-            tall = 0.05 + 0.95 * min(1.0, max(0.0, 1 + np.log10(abs(effect) + 1e-300) / _DECADES))
             found.append({"low": round(float(low), 6), "time": sorted(time[inside].round(2).tolist()),
-                          "effect": three([effect])[0], "tall": round(tall, 3)})
+                          "effect": three([effect])[0], "tall": round(_tall(effect), 3)})
     return found
+
+
+def _tall(effect: float) -> float:
+    """The height of a bar: 1 for an effect of one, 0.05 for one so small that the scale does not show it."""
+    return 0.05 + 0.95 * min(1.0, max(0.0, 1 + np.log10(abs(effect) + 1e-300) / _DECADES))
 
 
 def _still(about: dict, tau, at: int):
@@ -75,7 +84,9 @@ def _still(about: dict, tau, at: int):
         bars.bar(left, tall, right - left, align="edge", color=color, alpha=0.15, linewidth=0)
         bars.bar(left, full, right - left, align="edge", color=color, linewidth=0)
         figures.note(bars, str(len(family["time"])), ((left * right) ** 0.5, tall), MUTE, shift=(0, 7), align="center")
-    figures.axes(bars, y=f"{about['modes']} modes, in families of like speed", log="x", xlim=ends, ylim=(0, 1.35), yticks=[])
+    marks, heights = zip(*about["marks"], strict=True)
+    figures.axes(bars, y=f"{about['modes']} modes, in families of like speed", log="x", xlim=ends, ylim=(0, 1.35), yticks=heights)
+    bars.set_yticklabels([f"{mark:g}" for mark in marks])
     bars.tick_params(labelbottom=False)
     figures.note(bars, "signal: lowers the test loss", (1.2 * tau[0], 1.28), SIGNAL, bold=True)
     figures.note(bars, "memory: raises it", (0.9 * tau[-1], 1.28), HARM, align="right", bold=True)

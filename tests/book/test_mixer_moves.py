@@ -43,6 +43,7 @@ def test_bars_fill_as_the_formula_says_and_the_words_follow(browser, figure):
         exponent = data["tau"][0] + at * data["tau"][1]
         expected = [sum(-expm1(-(10 ** (exponent - t))) for t in family["time"]) / len(family["time"]) for family in data["families"]]
         assert fills(page) == pytest.approx(expected, abs=0.02) and says.inner_text().startswith(word)
+        assert page.locator(".head output").inner_text() == {"Home": "1", "End": "10¹⁰"}.get(key, "10⁵")
         assert f"test loss is {data['test'][at]:.2g}" in says.inner_text()
     assert time.get_attribute("aria-valuetext") == "10 to the 10" and not page.trouble
     kinds = page.eval_on_selector_all(".mixer .stage g", "e => e.map(g => g.getAttribute('class'))")

@@ -42,6 +42,9 @@ def test_the_script_reads_the_losses_and_the_counts(shown):
     assert (data["steps"], data["tau"], data["n"], data["modes"], data["width"]) == (13, [0.0, 0.5], 7, 6, 0.5)
     assert np.allclose(data["test"], TEST, rtol=5e-3) and np.allclose(data["train"], small()["train"], rtol=5e-3)
     assert data["low"] == -3.0 and data["ticks"] == [1, 0.1, 0.01, 0.001]
+    assert data["marks"] == [[1, 1.0], [0.1, 0.789], [0.01, 0.578], [0.001, 0.367]]
+    assert "Modes off the axis, 1 here, are not drawn." in shown.html
+    assert "not drawn" not in dn.mixer(**small(rates=0.5 / 10 ** TIMES.clip(max=5.9))).html
 
 
 def test_it_asks_nobody_is_light_and_says_what_it_shows(shown):
