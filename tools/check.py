@@ -17,24 +17,30 @@ from tools.timing import OUT
 CHECKED = ROOT / "book" / "checked.json"
 
 
+def run(command: list[str]) -> int:
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
 def main() -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    build()
     python = [sys.executable, "-m"]
+    test = [*python, "pytest", "-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
     # The longest first, so that neither worker is left alone with one; xdist would begin with the files of most tests.
     seconds = json.loads(CHECKED.read_text(encoding="utf-8"))["check"]["seconds"]
     chapters = sorted((ROOT / "book").glob("*.ipynb"), key=lambda path: -seconds.get(path.stem, 0))
-    commands = [
-        [*python, "ruff", "check", "."],
-        [*python, "mypy"],
-        [*python, "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=300", "-n", "2", "--dist", "loadfile",
-         "--no-loadscope-reorder", "-q", *(str(path.relative_to(ROOT)) for path in chapters), "tests"],
-    ]
-    status = max(subprocess.run(command, cwd=ROOT, check=False).returncode for command in commands)
+    options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=300"]
+    with subprocess.Popen([*test, *options, *(str(path.relative_to(ROOT)) for path in chapters)], cwd=ROOT) as executed:
+        try:  # the tests of pages need the book, the chapters do not
+            build()
+        except SystemExit:
+            executed.terminate()
+            raise
+        status = [run([*python, "ruff", "check", "."]), run([*python, "mypy"])]
+    status += [executed.returncode, run([*test, "tests"])]
     if "--record" in sys.argv[1:]:
         times = json.loads((ROOT / OUT).read_text(encoding="utf-8"))
         change(CHECKED, lambda record: record.update(check=times))
-    return status
+    return max(map(abs, status))
 
 
 if __name__ == "__main__":

@@ -73,12 +73,15 @@ def one_fold(cells: list[dict]) -> list[dict]:
 def source_read(app, docname, source):
     if not str(app.env.doc2path(docname)).endswith(".ipynb"):
         return
-    notebook = json.loads(source[0])
+    notebook, book = json.loads(source[0]), Path(app.srcdir) / "book"
+    if front.MARK in source[0].replace('\\"', '"'):  # its numbers are those of all chapters
+        for other in book.glob("*.ipynb"):
+            app.env.note_dependency(str(other))
     notebook["cells"] = one_fold(notebook["cells"])
     notebook["metadata"].setdefault("language_info", {})["pygments_lexer"] = "ipython3"  # which knows %pip
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
-            cell["source"] = convert(front.convert("".join(cell["source"]), Path(app.srcdir) / "book"))
+            cell["source"] = convert(front.convert("".join(cell["source"]), book))
     source[0] = json.dumps(notebook)
 
 

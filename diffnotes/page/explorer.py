@@ -30,7 +30,7 @@ def assemble(kind: str, name: str, about: Mapping, still, *, message: str, capti
         alt: what one sees in the still picture.
     """
     style, script = _filled("css", kind, name), _filled("js", kind, name)
-    picture = figures.png([still])
+    picture = figures.sheet([[still]])
     html = (f'<figure class="{kind}" id="{name}"><style>{style}</style>'
             f'<img class="still" src="data:image/png;base64,{base64.b64encode(picture).decode()}" alt="{escape(alt)}">'
             f"<figcaption><b>{escape(message)}</b> {figures.subscripts(caption)}</figcaption>"

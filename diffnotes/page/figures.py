@@ -146,18 +146,28 @@ def show(axes: Sequence[Axes], name: str, message: str, reading: str, *, alt: st
         reading: how to read it: what is drawn, over how many seeds, with which bands.
         alt: what one sees, for those who cannot.
     """
-    for key, text, least in (("alt", alt, 80), ("message", message, 10)):
+    captioned(name, message, alt)
+    figures = figures_of(axes)
+    drawn = "".join(svg(figure, f"{name}-{k}") for k, figure in enumerate(figures))
+    fallback = sheet([figures])
+    body = f'<div class="dn-panels" role="img" aria-label="{escape(alt)}">{drawn}</div>'
+    return Picture(framed(name, body, fallback, message, reading, alt), fallback, f"{message} {reading}")
+
+
+def figures_of(axes: Sequence[Axes]) -> list[Figure]:
+    """The figures that these panels belong to, each once."""
+    if not list(axes):
+        check.fail("axes", "none", "at least one panel")
+    return [figure for figure in dict.fromkeys(ax.get_figure(root=True) for ax in axes) if figure is not None]
+
+
+def captioned(name: str, message: str, *alts: str) -> None:
+    """A ``ValueError`` for what cannot be an anchor, or for words that say too little."""
+    for key, text, least in (("message", message, 10), *(("alt", alt, 80) for alt in alts)):
         if len(text) < least:
             check.fail(key, f"{len(text)} characters", f"at least {least}")
     if not re.fullmatch(r"[a-z][\w-]*", name):
         check.fail("name", repr(name), "lower-case letters, digits and hyphens")
-    if not list(axes):
-        check.fail("axes", "none", "at least one panel")
-    figures = [figure for figure in dict.fromkeys(ax.get_figure(root=True) for ax in axes) if figure is not None]
-    drawn = "".join(svg(figure, f"{name}-{k}") for k, figure in enumerate(figures))
-    fallback = png(figures)
-    body = f'<div class="dn-panels" role="img" aria-label="{escape(alt)}">{drawn}</div>'
-    return Picture(framed(name, body, fallback, message, reading, alt), fallback, f"{message} {reading}")
 
 
 def framed(name: str, body: str, fallback: bytes, message: str, reading: str, alt: str) -> str:
@@ -193,20 +203,24 @@ def svg(figure: Figure, name: str) -> str:
     return re.sub(r"\s*\n\s*", "\n", text).strip()
 
 
-def png(figures: Sequence[Figure], colours: int = 64) -> bytes:
-    """The figures side by side on white, at twice the pixels of a screen, in a palette that keeps the file small."""
-    pictures = []
-    for figure in figures:
-        buffer = io.BytesIO()
-        with matplotlib.rc_context(_RC):
-            figure.savefig(buffer, format="png", dpi=192, metadata={"Software": None})
-        pictures.append(Image.open(buffer).convert("RGB"))
-    sheet = Image.new("RGB", (sum(p.width for p in pictures), max(p.height for p in pictures)), "white")
-    for k, picture in enumerate(pictures):
-        sheet.paste(picture, (sum(p.width for p in pictures[:k]), 0))
+def sheet(rows: Sequence[Sequence[Figure]], colours: int = 64) -> bytes:
+    """A PNG of rows of figures on white, at twice the pixels of a screen, in a palette that keeps the file small."""
+    pictures = [[_pixels(figure) for figure in row] for row in rows]
+    heights = [max(picture.height for picture in row) for row in pictures]
+    sheet = Image.new("RGB", (max(sum(picture.width for picture in row) for row in pictures), sum(heights)), "white")
+    for k, row in enumerate(pictures):
+        for i, picture in enumerate(row):
+            sheet.paste(picture, (sum(other.width for other in row[:i]), sum(heights[:k])))
     buffer = io.BytesIO()
     sheet.quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _pixels(figure: Figure) -> Image.Image:
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_RC):
+        figure.savefig(buffer, format="png", dpi=192, metadata={"Software": None})
+    return Image.open(buffer).convert("RGB")
 
 
 def roles() -> str:

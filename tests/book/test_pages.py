@@ -113,6 +113,20 @@ def test_slider_works_by_keyboard_without_a_kernel(browser):
     tab.close()
 
 
+def test_a_figure_to_leaf_through_moves_by_keyboard_without_a_kernel(browser):
+    tab = browser.new_page()
+    tab.goto((HTML / "book/31_modes_shift.html").as_uri())
+    figure = tab.locator("figure#fig-formed")
+    shown = "e => [...e.querySelectorAll('.dn-panels')].filter(p => p.checkVisibility()).map(p => p.dataset.value)"
+    assert figure.evaluate(shown) == ["10³"]
+    figure.locator("input").focus()
+    tab.keyboard.press("ArrowRight")
+    assert figure.evaluate(shown) == ["10⁴"] == [figure.locator("output").inner_text()]
+    tab.keyboard.press("End")
+    assert figure.evaluate(shown) == ["10⁶"] == [figure.locator("input").get_attribute("aria-valuetext")]
+    tab.close()
+
+
 @pytest.mark.parametrize("way", ["back", "reload"])
 def test_a_slider_shows_what_its_handle_says_after_going_back(browser, way):
     """Browsers put the handle where the reader had left it, and the picture where the page has it."""

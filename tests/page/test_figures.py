@@ -137,7 +137,7 @@ def test_logarithmic_axes_write_numbers_as_readers_do():
 
 def test_pictures_side_by_side_touch_neither_each_other_nor_the_edge():
     """One inch and two inches high, at 192 dots each.  Which bug this catches: a sheet as low as the lower; a row that is cut off."""
-    sheet = Image.open(io.BytesIO(fig.png([Figure((1, 1), facecolor="red"), Figure((1, 2), facecolor="blue")]))).convert("RGB")
+    sheet = Image.open(io.BytesIO(fig.sheet([[Figure((1, 1), facecolor="red"), Figure((1, 2), facecolor="blue")]]))).convert("RGB")
     red, blue, white = (255, 0, 0), (0, 0, 255), (255, 255, 255)
     assert sheet.size == (384, 384)
     assert [sheet.getpixel(at) for at in ((0, 0), (191, 191), (0, 192), (192, 0), (383, 383))] == [red, red, white, blue, blue]
