@@ -30,6 +30,7 @@ def main() -> int:
     chapters = sorted((ROOT / "book").glob("*.ipynb"), key=lambda path: -seconds.get(path.stem, 0))
     options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=300"]
     with subprocess.Popen([*test, *options, *(str(path.relative_to(ROOT)) for path in chapters)], cwd=ROOT) as executed:
+        os.nice(10)  # chapters first: none should seem slow because the book is built beside it
         try:  # the tests of pages need the book, the chapters do not
             build()
         except SystemExit:

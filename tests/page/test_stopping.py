@@ -133,7 +133,7 @@ def test_its_words_are_about_the_fewest_samples():
 
 @pytest.mark.parametrize("sizes", [(), (1, 2, 3, 4, 5), (32, "many")])
 def test_one_to_four_numbers_of_samples_are_shown(sizes, monkeypatch):
-    monkeypatch.setattr(stopping.figures, "png", lambda figures: b"")  # drawn, not painted
+    monkeypatch.setattr(stopping.figures, "sheet", lambda rows: b"")  # drawn, not painted
     for few in ((32,), (1, 2, 3, 4)):
         assert f'"n":[{",".join(map(str, few))}]' in dn.stop_the_training(**small(few), caption="").html
     with pytest.raises(ValueError, match=r"^kl: got .*; allowed: one to four numbers of samples"):
