@@ -29,16 +29,16 @@ def opened(browser):
         page.trouble = []
         page.on("pageerror", lambda error: page.trouble.append(str(error)))
         page.goto(address or PAGE.as_uri())
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(200)
         return page
     yield visit
     for context in contexts:
         context.close()
 
 
-def drawn(page):
-    page.wait_for_timeout(900)  # the drawing glides to where the slider is
-    return page.eval_on_selector_all(".stop svg.plot", "e => e.map(s => s.innerHTML)")
+@pytest.fixture
+def drawn(settled):
+    return lambda page: settled(page, ".stop svg.plot")
 
 
 def said(page):
@@ -56,7 +56,7 @@ def test_hook_figure_and_count_are_on_the_first_screen_and_no_code(opened):
     assert phone["y"] + phone["height"] < 844
 
 
-def test_the_sliders_move_the_drawing_and_the_words(opened):
+def test_the_sliders_move_the_drawing_and_the_words(opened, drawn):
     page = opened()
     time, size, population = (page.locator(f".stop {part}") for part in (".time", ".size input", ".switch input"))
     start, (numbers,) = drawn(page), page.eval_on_selector_all(".stop script[type='application/json']", "e => e.map(s => JSON.parse(s.textContent))")
@@ -90,7 +90,7 @@ def test_train_plays_to_the_end_and_pauses(opened):
     assert play.inner_text() == "Train" and time.input_value() == at
 
 
-def test_reduced_motion_jumps(opened):
+def test_reduced_motion_jumps(opened, drawn):
     page = opened(reduced_motion="reduce")
     page.locator(".stop .time").press("End")
     page.wait_for_timeout(100)
@@ -108,7 +108,7 @@ def test_without_scripts_and_in_print_there_is_a_picture_with_its_words(opened):
     assert page.locator(".stop img.still").is_visible() and not page.locator(".stop .app").is_visible()
 
 
-def test_it_works_where_a_notebook_inserts_it(opened):
+def test_it_works_where_a_notebook_inserts_it(opened, drawn):
     """HTML set while detached, its script made anew and attached later, as JupyterLab and Colab do; and twice."""
     figure = re.search(r'<figure class="stop".*?</figure>', PAGE.read_text(encoding="utf-8"), re.S)[0]
     page = opened("about:blank")

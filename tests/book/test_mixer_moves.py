@@ -28,12 +28,11 @@ def opened(browser, figure, **settings):
 
 
 def fills(page):
-    page.wait_for_timeout(900)  # the drawing glides to where the slider is
     liquid, glass = (f"+g.querySelector('.{part}').getAttribute('height')" for part in ("liquid", "glass"))
     return page.eval_on_selector_all(".mixer .stage g", f"e => e.map(g => {liquid} / {glass})")
 
 
-def test_bars_fill_as_the_formula_says_and_the_words_follow(browser, figure):
+def test_bars_fill_as_the_formula_says_and_the_words_follow(browser, figure, settled):
     page = opened(browser, figure)
     data, time, says = json.loads(re.search(r'json">(.*?)</script>', figure)[1]), page.locator(".time"), page.locator(".says")
     best = data["test"].index(min(data["test"]))
@@ -42,6 +41,7 @@ def test_bars_fill_as_the_formula_says_and_the_words_follow(browser, figure):
             time.press(key)
         exponent = data["tau"][0] + at * data["tau"][1]
         expected = [sum(-expm1(-(10 ** (exponent - t))) for t in family["time"]) / len(family["time"]) for family in data["families"]]
+        settled(page, ".mixer .stage")
         assert fills(page) == pytest.approx(expected, abs=0.02) and says.inner_text().startswith(word)
         assert page.locator(".head output").inner_text() == {"Home": "1", "End": "10¹⁰"}.get(key, "10⁵")
         assert f"test loss is {data['test'][at]:.2g}" in says.inner_text()
@@ -49,7 +49,7 @@ def test_bars_fill_as_the_formula_says_and_the_words_follow(browser, figure):
     kinds = page.eval_on_selector_all(".mixer .stage g", "e => e.map(g => g.getAttribute('class'))")
     assert kinds == ["signal" if family["effect"] < 0 else "memory" for family in data["families"]]
     time.press("Home")
-    page.wait_for_timeout(900)
+    settled(page, ".mixer .stage")
     time.press("Space")
     page.wait_for_timeout(900)
     assert 0 < int(time.input_value()) < best and page.locator(".play").inner_text() == "Pause"

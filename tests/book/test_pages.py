@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(not PAGES, reason="the book is not built: run python -m tools.build"),
 ]
 
-PHONES = (375, 360, 320)
+PHONES = (375, 320)
 FACTS = """() => ({
     formulas: document.querySelectorAll('.math.notranslate').length,
     typeset: document.querySelectorAll('mjx-container').length,
