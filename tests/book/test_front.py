@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from test_pages import CHROMIUM, HTML
@@ -54,6 +55,16 @@ def test_hook_figure_and_count_are_on_the_first_screen_and_no_code(opened):
     assert all(top > 900 for top in code)
     phone = opened(width=390, height=844).locator(".stop svg.plot").first.bounding_box()
     assert phone["y"] + phone["height"] < 844
+
+
+@pytest.mark.parametrize("width", [1280, 1000, 800, 390])
+def test_words_of_the_count_do_not_overlap(opened, width):
+    page = opened(width=width)
+    boxes = page.eval_on_selector_all(".tally b + span", "e => e.map(x => { const r = document.createRange(); r.selectNodeContents(x); "
+                                      "const b = r.getBoundingClientRect(); return [b.left, b.right, b.top, b.bottom]; })")
+    assert len(boxes) >= 5
+    for one, two in pairwise(boxes):
+        assert one[1] <= two[0] or one[3] <= two[2] + 1
 
 
 def test_the_sliders_move_the_drawing_and_the_words(opened, drawn):
