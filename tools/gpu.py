@@ -141,7 +141,7 @@ def main(arguments: list[str]) -> int:
     chapters(run, chosen)
     timings(run, chosen, 60 * options.limit / 8)  # most of the time is for MNIST
     for notebook in chosen:
-        if notebook.stem == "44_mnist":
+        if notebook.stem == "44_digits_near_and_far":
             mnist(run, notebook)
     timings(run, chosen, run.left())
     return int(wrong(run.record))

@@ -21,11 +21,11 @@ FINDINGS = (
     ("51_two_clocks", "B1", r"tau_mem ([\d.]+) \+- ([\d.]+), tau_gen ([\d.]+)", "n<sup>{0}</sup> <small>± {1}</small>",
      "is how the time to memorise grows with the data, for random features in 32 dimensions. The time to generalise hardly moves "
      "there: n<sup>{2}</sup>."),
-    ("42_densities_through_training", "F5", r"1900: by \(11\) in \d+%, (\d+)%.*?by the reverse SDE in \d+%, (\d+)%",
+    ("43_which_density", "F5", r"1900: by \(11\) in \d+%, (\d+)%.*?by the reverse SDE in \d+%, (\d+)%",
      "{1}% <small>not {0}%</small>",
      "of the models lose a far mode, a bump of the target, in what they generate. It is the paper’s way of reading off a density "
      "that loses it."),
-    ("55_open_ends_and_privacy", "A4", r"least test loss: n = 100: ([\d.]+)", "{0} <small>AUC</small>",
+    ("57_privacy", "A4", r"least test loss: n = 100: ([\d.]+)", "{0} <small>AUC</small>",
      "for telling whether an image was among the 100 trained on (0.5 is guessing, 1 is certain), at the best time to stop. "
      "Stopping in time is not privacy."))
 

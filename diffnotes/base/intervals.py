@@ -1,5 +1,6 @@
 """Intervals for means over few repetitions."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -39,3 +40,15 @@ def mean_interval(values, confidence: float = 0.95) -> Interval:
     half = t.ppf((1 + confidence) / 2, n - 1) * values.std().item() / n**0.5
     mean = values.mean().item()
     return Interval(mean - half, mean, mean + half)
+
+
+def geometric_interval(values, confidence: float = 0.95) -> Interval:
+    """The geometric mean of n >= 2 independent positive values with its limits: Student's t interval for their logarithms.
+
+    For ratios and factors, where 0.5 is as far from 1 as 2 is.
+    """
+    values = values.double() if isinstance(values, torch.Tensor) and not values.is_complex() else values
+    values = check.with_values("values", check.tensor("values", values, ("n",)))
+    check.holds("values", values > 0, "numbers > 0", values)
+    found = mean_interval(values.log(), confidence)
+    return Interval(*(math.exp(end) for end in (found.low, found.mean, found.high)))

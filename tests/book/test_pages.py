@@ -99,7 +99,7 @@ def test_proofs_are_folded_and_open_by_keyboard(browser):
 
 def test_slider_works_by_keyboard_without_a_kernel(browser):
     tab = browser.new_page()
-    tab.goto((HTML / "book/42_densities_through_training.html").as_uri())
+    tab.goto((HTML / "book/43_which_density.html").as_uri())
     slider = tab.locator("figure.slider").first
     shown = "e => [...e.querySelectorAll('img')].filter(i => !i.hidden && i.offsetHeight).map(i => i.dataset.value)"
     before = slider.evaluate(shown)
@@ -131,7 +131,7 @@ def test_a_figure_to_leaf_through_moves_by_keyboard_without_a_kernel(browser):
 def test_a_slider_shows_what_its_handle_says_after_going_back(browser, way):
     """Browsers put the handle where the reader had left it, and the picture where the page has it."""
     tab = browser.new_page()
-    tab.goto((HTML / "book/42_densities_through_training.html").as_uri())
+    tab.goto((HTML / "book/43_which_density.html").as_uri())
     slider = tab.locator("figure.slider").first
     slider.locator("input").focus()
     tab.keyboard.press("End")
@@ -176,7 +176,7 @@ def test_search_works_from_file(browser):
 
 
 # A chapter with sliders and folded proofs, the ledger, tables, a page of the reference, the search form; all pages pass (checked by hand).
-AUDITED = [("book/42_densities_through_training.html", "light"), ("book/21_exact_gradient_flow.html", "dark"), ("book/03_claim_ledger.html", "dark"),
+AUDITED = [("book/43_which_density.html", "light"), ("book/21_exact_gradient_flow.html", "dark"), ("book/03_claim_ledger.html", "dark"),
            ("book/04_what_was_checked.html", "light"), ("book/90_bibliography.html", "light"), ("book/91_package.html", "dark"),
            ("book/reference/networks.html", "light"), ("search.html", "light")]
 
