@@ -184,6 +184,7 @@ def calls(device="cpu"):
         "probability_flow_log_prob": (dn.probability_flow_log_prob, dict(
             score=plane.score, sde=SDE, x=data, t=down.flip(0), prior_log_prob=lambda x: -(x**2).sum(-1) / 2, probes=2, generator=rng())),
         "reverse_sde": (dn.reverse_sde, dict(score=plane.score, sde=SDE, x=data, t=down, generator=rng(), corrector=1, snr=0.1, paths=False)),
+        "geometric_interval": (dn.geometric_interval, dict(values=line.exp(), confidence=0.9)),
         "mean_interval": (dn.mean_interval, dict(values=line, confidence=0.9)),
         "normal": (dn.normal, dict(generator=rng(), shape=(2, 3))), "uniform": (dn.uniform, dict(generator=rng(), shape=(2, 3))),
         "permutation": (dn.permutation, dict(generator=rng(), n=4)),
@@ -226,6 +227,7 @@ ELSEWHERE = {
     **dict.fromkeys(("Certificate", "FiniteWidth", "GradientGap", "ResolventBound", "SampleBound", "Theorem1", "Theorem2", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
     **dict.fromkeys(("SGD.step", "Adam.step", "Grouped.step", "SwishNet.inputs", "SwishNet.output", "SwishNet.gradient", "UNet.inputs",
                      "UNet.gradient"), "called by train, which checks"),
+    **dict.fromkeys(("train_arms", "Arm", "Arm.streams", "Arm.draw", "Trained", "Trained.read", "Trained.at"), "test_arms"), "Trained.finite": "has no arguments",
     **dict.fromkeys(("Replicas", "Network", "Network.inputs", "Network.gradient", "Network.with_theta"), "what SwishNet and UNet are"),
 }
 

@@ -8,6 +8,6 @@ from .training import SGD, Adam, Checkpoint, Grouped, Network, train
 from .unet import UNet
 
 __all__ = [
-    "SGD", "Adam", "Arm", "Checkpoint", "Clusters", "Digits", "Grouped", "Network", "Replicas", "Scaling", "SwishNet", "Trained", "UNet",
-    "dequantise", "kmeans", "mnist", "principal_components", "train", "train_arms",
+    "SGD", "Adam", "Arm", "Checkpoint", "Clusters", "Digits", "Grouped", "Network", "Replicas", "Scaling", "SwishNet", "Trained",
+    "UNet", "dequantise", "kmeans", "mnist", "principal_components", "train", "train_arms",
 ]
