@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..base import checks as check
-from ..base import rng
+from ..base import rng, settings
 from ..processes import GaussianMixture, LinearSDE
 from .nets import SwishNet
 from .training import Grouped, train
@@ -95,19 +95,20 @@ class Trained:
 
 
 def train_arms(arms: Mapping[str, Arm], sde: LinearSDE, *, epochs: int, every: int = 20, samples: int = 1000,
-               dtype=torch.float32, device=None) -> dict[str, Trained]:
+               dtype=None, device=None) -> dict[str, Trained]:
     """Train all arms side by side, one loop for each width, and keep a checkpoint after each ``every`` epochs.
 
     Args:
         arms: by name.
         epochs: of ``samples`` draws each, whatever n is: a smaller sample is repeated, a larger one thinned, at random.
+        dtype, device: of the training; ``precision()`` and ``device()`` without them.
     """
     if not isinstance(arms, Mapping) or not arms or not all(isinstance(arm, Arm) for arm in arms.values()):
         check.fail("arms", repr(arms), "a dict of at least one Arm")
     epochs, every, samples = check.integer("epochs", epochs), check.integer("every", every), check.integer("samples", samples)
     if every > epochs:
         check.fail("every", every, f"at most epochs, {epochs}")
-    kind, result = check.kind(dtype, device), dict[str, Trained]()
+    kind, result = dict(dtype=dtype or settings.precision(), device=device or settings.device()), dict[str, Trained]()
     for width in dict.fromkeys(arm.width for arm in arms.values()):
         alike = {name: arm for name, arm in arms.items() if arm.width == width}
         result |= _side_by_side(alike, sde, epochs, every, samples, kind)
