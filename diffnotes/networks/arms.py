@@ -30,6 +30,7 @@ class Arm:
         width: hidden units.
         output_scale: c of ``SwishNet``.
         frequency: factor on the frozen frequencies of the time features; 0 hides the time.
+        pool: samples that are drawn for a seed, at least n; its data are the first n, so arms with one pool share their data.
     """
 
     target: GaussianMixture
@@ -39,6 +40,7 @@ class Arm:
     width: int = 16
     output_scale: float = 16.0
     frequency: float = 1.0
+    pool: int = 0
 
     def __post_init__(self):
         if check.instance("target", self.target, GaussianMixture).d != 1:
@@ -48,6 +50,7 @@ class Arm:
             check.fail("seeds", repr(self.seeds), "at least one, all different")
         if self.n is not None:
             check.integer("n", self.n)
+        check.integer("pool", self.pool, 0)
         check.integer("width", self.width)
         check.number("frequency", self.frequency, 0.0)
 
@@ -149,7 +152,8 @@ def _feed(arm, samples, device):
     if arm.n is None:
         while True:
             yield torch.stack([target.sample(samples, g)[:, 0] for g in picks])
-    rows = torch.stack([target.sample(arm.n, g)[:, 0].repeat(-(-samples // arm.n)) for g in arm.streams(0)])
+    pools = (target.sample(max(arm.pool, arm.n), g)[: arm.n, 0] for g in arm.streams(0))
+    rows = torch.stack([pool.repeat(-(-samples // arm.n)) for pool in pools])
     while rows.shape[1] == samples:
         yield rows
     while True:

@@ -56,6 +56,18 @@ def test_an_epoch_is_a_number_of_draws(n, monkeypatch):
         assert torch.equal(first, second) == (n == 40)
 
 
+def test_arms_with_one_pool_share_their_first_samples(monkeypatch):
+    """Which bug this catches: samples of another n would be others altogether, as a mixture draws all its components first."""
+    seen = []
+    monkeypatch.setattr(dn.networks.arms, "train", lambda net, data, *a, **k: seen.append(data(1)) or [])
+    sgd = dn.SGD(0.1)
+    trained({"few": dn.Arm(TARGET, (5,), sgd, n=10, pool=60), "more": dn.Arm(TARGET, (5,), sgd, n=40, pool=60)})
+    few, more = seen[0]
+    assert torch.equal(more, TARGET.sample(60, np.random.default_rng([5, 0]))[:40, 0]) and torch.equal(few.unique(), more[:10].unique())
+    trained({"all": dn.Arm(TARGET, (5,), sgd, n=40, pool=7)})
+    assert torch.equal(seen[1][0], TARGET.sample(40, np.random.default_rng([5, 0]))[:, 0])
+
+
 def test_frequencies_and_a_training_that_diverges():
     still = dn.Arm(TARGET, (1,), dn.SGD(0.1), frequency=0.0).draw(SDE)
     assert still.omega.abs().max() == 0 and still.theta.equal(dn.Arm(TARGET, (1,), dn.SGD(0.1)).draw(SDE).theta)
@@ -66,7 +78,7 @@ def test_frequencies_and_a_training_that_diverges():
 
 @pytest.mark.parametrize(("name", "change"), [
     ("target", dict(target=1)), ("target", dict(target=dn.GaussianMixture.two_modes(1.0, d=2))), ("seeds", dict(seeds=())), ("seeds", dict(seeds=(1, 1))),
-    ("seeds", dict(seeds=(-1,))), ("seeds", dict(seeds=3)), ("n", dict(n=0)), ("width", dict(width=0)), ("frequency", dict(frequency=-1.0))])
+    ("seeds", dict(seeds=(-1,))), ("seeds", dict(seeds=3)), ("n", dict(n=0)), ("pool", dict(pool=-1)), ("width", dict(width=0)), ("frequency", dict(frequency=-1.0))])
 def test_an_arm_that_cannot_be(name, change):
     with pytest.raises(ValueError, match=f"^{name}: got"):
         dn.Arm(**dict(target=TARGET, seeds=(1,), optimiser=dn.SGD(0.1)) | change)
