@@ -129,7 +129,7 @@ def calls(device="cpu"):
         "feature_parts": (dn.feature_parts, dict(activation=torch.tanh, scale=0.9, std=0.4, nodes=101)),
         "third_bulk_bounds": (dn.third_bulk_bounds, dict(psi=data, v=data[:, :1])),
         "third_bulk": (dn.third_bulk, dict(x=data, m=12, parts=parts, scale=0.9, std=0.4)),
-        "equivalent_resolvent": (dn.equivalent_resolvent, dict(z=torch.complex(tau, tau), parts=parts, psi_m=8.0, psi_n=2.0, scale=0.9, std=0.4)),
+        "equivalent_spectrum": (dn.equivalent_spectrum, dict(b=tau, parts=parts, psi_m=8.0, psi_n=2.0, scale=0.9, std=0.4, width=0.1)),
         "arc_cosine_kernel": (dn.arc_cosine_kernel, dict(y=data[:2], z=data[2:5])),
         "gaussian_features": (partial(dn.gaussian_features, **on), dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
         "norm_needed": (dn.norm_needed, dict(flow=flow, share=0.5)),

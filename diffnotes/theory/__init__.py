@@ -4,7 +4,7 @@ from . import bounds
 from .bulks import FeatureParts, feature_parts, third_bulk, third_bulk_bounds
 from .certificates import Certificate, SampleBound, certificate, sample_bound
 from .decomposition import FiniteWidth, drawn_statistics, estimator_constants, finite_width, lifted
-from .equivalent import equivalent_resolvent
+from .equivalent import equivalent_spectrum
 from .features import RandomFeatures, cosine_embedding
 from .flow import GradientFlow, Statistics, gradient_descent, statistics
 from .gradients import GradientGap, gradient_gap, sample_statistics
@@ -21,7 +21,7 @@ from .theorems import Theorem1, Theorem2, intercept_bound, theorem_1, theorem_2
 __all__ = [
     "Certificate", "FeatureParts", "FiniteWidth", "GradientFlow", "GradientGap", "MonteCarlo", "RandomFeatures",
     "ResolventBound", "SampleBound", "Statistics", "TangentFeatures", "Theorem1", "Theorem2", "arc_cosine_kernel",
-    "bounds", "certificate", "cosine_embedding", "denoising_statistics", "drawn_statistics", "equivalent_resolvent",
+    "bounds", "certificate", "cosine_embedding", "denoising_statistics", "drawn_statistics", "equivalent_spectrum",
     "estimator_constants", "feature_parts", "finite_width", "four_atom_weights", "four_atoms", "gaussian_features",
     "gradient_descent", "gradient_gap", "inflation", "intercept_bound", "jensen_shannon", "kappa_false", "kappa_proved",
     "last_off", "least_bracket", "lifted", "minus_x", "minus_x_constants", "nearest_line", "norm_needed", "outer_weights",

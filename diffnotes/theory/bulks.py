@@ -48,19 +48,19 @@ def feature_parts(activation, scale: float, std: float, *, nodes: int = 2001) ->
 
     Args:
         activation: a function of a tensor, smooth but for a kink at zero.
-        scale: r > 0.
-        std: s > 0.
+        scale: r.
+        std: s.
         nodes: of the trapezoidal rule over u in [-9, 9]; z has 64 Gauss-Legendre nodes on either side of the kink.
     """
     sigma = check.function("activation", activation)
-    r, s = (check.number(name, value, 0.0, open_low=True) for name, value in (("scale", scale), ("std", std)))
+    r, s = _frame(scale, std)
     u = torch.linspace(-9, 9, check.integer("nodes", nodes, 3), dtype=torch.float64)
     kink = (-r * u / s).clamp(-9, 9)[:, None]
     x, w = _legendre(64)
     half = torch.cat([(kink + 9) / 2 + 0 * x, (9 - kink) / 2 + 0 * x], 1)
     z = torch.cat([kink - (kink + 9) / 2 * (1 - x), kink + (9 - kink) / 2 * (1 + x)], 1)
     inner = torch.cat([w, w]) * half * torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    value = sigma(r * u[:, None] + s * z)
+    value = check.tensor("activation", sigma(r * u[:, None] + s * z), tuple(z.shape), like=u)
     outer = torch.exp(-(u**2) / 2) / math.sqrt(2 * math.pi) * (u[1] - u[0])
     given, square = (inner * value).sum(1), (inner * value**2).sum(1)  # means over z, for each u
     mean, slope = float(outer @ given), float(outer @ (u * given)) / r
@@ -104,9 +104,14 @@ def third_bulk(x: Tensor, m: int, parts: FeatureParts, scale: float, std: float)
         check.fail("m", m, f"more than n + d + 1 = {n + d + 1}")
     if not (parts.sample > 0 and parts.slope):
         check.fail("parts", parts, "slope and sample other than zero")
-    r, s = (check.number(name, value, 0.0, open_low=True) for name, value in (("scale", scale), ("std", std)))
+    r, s = _frame(scale, std)
     gram = torch.linalg.eigvalsh(x.mT @ x)  # ascending, so that the result descends
     return parts.rest + s**2 * parts.sample * (m - n - d - 1) / (r**2 * gram + parts.sample * d / parts.slope**2)
+
+
+def _frame(scale, std) -> tuple[float, float]:
+    """r and s, within limits that keep squares finite."""
+    return check.number("scale", scale, 1e-9, 1e9), check.number("std", std, 1e-9, 1e9)
 
 
 def _gram_off(a: Tensor, b: Tensor) -> Tensor:

@@ -17,31 +17,38 @@ import torch
 from torch import Tensor
 
 from ..base import checks as check
-from .bulks import FeatureParts
+from .bulks import FeatureParts, _frame
 
 
-def equivalent_resolvent(z: Tensor, parts: FeatureParts, psi_m: float, psi_n: float, scale: float, std: float) -> tuple[Tensor, Tensor]:
-    """q and p at complex z [k] with Im z > 0: two complex tensors [k].
+def equivalent_spectrum(b: Tensor, parts: FeatureParts, psi_m: float, psi_n: float, scale: float, std: float, *,
+                        width: float = 1e-3) -> tuple[Tensor, Tensor]:
+    """The density of eigenvalues at b > 0, and the density of the training loss's fall, two tensors [k] for b [k].
 
-    At z = b + i eps the imaginary part of q over pi is the density of eigenvalues at b, smoothed over eps; that of p weights
-    each eigenvector by its overlap with the inner weights, which is what the training loss falls by, up to std^2 a^2 psi_m / b.
-    Newton's method, followed from a large imaginary part down to the given one.
+    They are Im q/pi and a^2 s^2 psi_m Im p/(pi b) at z = b (1 + i width), that is, smoothed over a relative ``width``.  The fall
+    is a share of the loss at the start: in all its integral over b, and at training time tau that of its product with
+    1 - exp(-4 s^2 b tau/m).  Newton's method, followed from a large imaginary part of z down to the one wanted.
+
+    Args:
+        parts: of the activation.
+        psi_m: features for each dimension.
+        psi_n: samples for each dimension.
+        scale, std: r and s.
     """
+    b = check.tensor("b", b, ("k",))
+    check.holds("b", b > 0, "eigenvalues > 0", b)
     check.instance("parts", parts, FeatureParts)
-    if not isinstance(z, Tensor) or not z.is_complex() or z.ndim != 1:
-        check.fail("z", type(z).__name__, "a complex tensor [k]")
-    check.tensor("z", torch.view_as_real(z))
-    check.holds("z", z.imag > 0, "imaginary parts > 0", z.imag)
-    psi_m, psi_n, r, s = (check.number(name, value, 0.0, open_low=True) for name, value in (
-        ("psi_m", psi_m), ("psi_n", psi_n), ("scale", scale), ("std", std)))
-    size = z.abs().amax() + parts.rest + (parts.sample + parts.slope**2) * (1 + psi_m) * (1 + psi_m / psi_n)
-    q = p = -1 / (z.real + 100j * size)
+    psi_m, psi_n = (check.number(name, value, 1e-9, 1e9) for name, value in (("psi_m", psi_m), ("psi_n", psi_n)))
+    r, s = _frame(scale, std)
+    width, real = check.number("width", width, 1e-6, 1.0), b.double()
+    size = 100 * (real.amax() + parts.rest + (parts.sample + parts.slope**2) * (1 + psi_m) * (1 + psi_m / psi_n))
+    q = p = -1 / torch.complex(real, size.expand_as(real))
     for power in torch.linspace(1, 0, 121).tolist():  # the imaginary part falls in equal ratios
-        now = torch.complex(z.real, z.imag * (100 * size / z.imag) ** power)
+        z = torch.complex(real, width * real * (size / (width * real)) ** power)
         for _ in range(6):
-            q, p = _newton(q, p, now, parts, psi_m, psi_n, (parts.slope * r) ** 2, (parts.slope * s) ** 2)
-    check.holds("z", (q.imag > 0) & (p.imag > 0), "imaginary parts that are not too small for this solver", z.imag)
-    return q, p
+            q, p = _newton(q, p, z, parts, psi_m, psi_n, (parts.slope * r) ** 2, (parts.slope * s) ** 2)
+    check.holds("width", (q.imag >= 0) & (p.imag >= 0), "a width that is not too small for this solver")
+    fall = (parts.slope * s) ** 2 * psi_m * p.imag / (torch.pi * real)
+    return (q.imag / torch.pi).to(b), fall.to(b)
 
 
 def _newton(q, p, z, parts, psi_m, psi_n, signal, noise):

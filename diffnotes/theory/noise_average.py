@@ -57,8 +57,9 @@ def denoising_statistics(features: RandomFeatures, p: DiffusedMixture, t: float,
     return Statistics(std**2 / features.width * B, std**2 / math.sqrt(features.width) * C, torch.full_like(size[0], features.d))
 
 
-def smooth_statistics(activation, W: Tensor, x: Tensor, sde: LinearSDE, t: float, *, terms: int = 8, nodes: int = 24) -> Statistics:
-    """B, C and S = d of the denoising loss on a data set for features sigma(w . x) / sqrt(m) of a smooth activation, such as tanh.
+def smooth_statistics(activation, W: Tensor, x: Tensor, sde: LinearSDE, t: float, *,
+                      terms: int = 8, nodes: int = 24) -> Statistics:
+    """B, C and S = d of the denoising loss on a data set for features sigma(w . x) / sqrt(m), sigma smooth, such as tanh.
 
     The same series, with coefficients from Gauss-Hermite quadrature; the diagonal of B is not expanded.
 
@@ -78,7 +79,7 @@ def smooth_statistics(activation, W: Tensor, x: Tensor, sde: LinearSDE, t: float
     mean, square = sde.scale(time) * x @ W.mT, torch.zeros_like(size)
     alpha = W.new_zeros(terms, len(x), m)
     for z, weight in zip(*np.polynomial.hermite_e.hermegauss(check.integer("nodes", nodes, terms)), strict=True):
-        value = sigma(mean + std * z * size)
+        value = check.tensor("activation", sigma(mean + std * z * size), tuple(mean.shape), like=mean)
         share, before, hermite = weight / math.sqrt(2 * math.pi), 0.0, 1.0
         square = square + share * value.square().mean(0)
         for k in range(terms):  # hermite is He_k(z) / sqrt(k!)
