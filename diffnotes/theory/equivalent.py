@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..base import checks as check
-from .bulks import FeatureParts, _frame
+from .bulks import FeatureParts
 
 
 def equivalent_spectrum(b: Tensor, parts: FeatureParts, psi_m: float, psi_n: float, scale: float, std: float, *,
@@ -37,8 +37,8 @@ def equivalent_spectrum(b: Tensor, parts: FeatureParts, psi_m: float, psi_n: flo
     b = check.tensor("b", b, ("k",))
     check.holds("b", b > 0, "eigenvalues > 0", b)
     check.instance("parts", parts, FeatureParts)
-    psi_m, psi_n = (check.number(name, value, 1e-9, 1e9) for name, value in (("psi_m", psi_m), ("psi_n", psi_n)))
-    r, s = _frame(scale, std)
+    psi_m, psi_n, r, s = (check.number(name, value, 1e-9, 1e9) for name, value in (
+        ("psi_m", psi_m), ("psi_n", psi_n), ("scale", scale), ("std", std)))
     width, real = check.number("width", width, 1e-6, 1.0), b.double()
     size = 100 * (real.amax() + parts.rest + (parts.sample + parts.slope**2) * (1 + psi_m) * (1 + psi_m / psi_n))
     q = p = -1 / torch.complex(real, size.expand_as(real))
