@@ -1,8 +1,9 @@
 """Run every chapter in another environment, alone in an empty folder, and compare its verdicts with the stored ones.
 
-``python -m tools.elsewhere colab`` (or ``lowest``, ``newest``, or ``here`` for the running one), then chapters, or none for all.
-Pictures and digits may differ between versions; verdicts may not.  The first chapter finds no ``diffnotes`` and
-installs it by its own set-up cell, from the last commit of this checkout in the place of the repository; the others use that.
+``python -m tools.elsewhere colab`` (or ``lowest``, ``newest``, ``here`` for the running one with its ``diffnotes``, ``inside``
+for the running one without, such as Colab's own image), then chapters, or none for all.  Pictures and digits may differ between
+versions; verdicts may not.  But for ``here`` the first chapter finds no ``diffnotes`` and installs it by its own set-up cell,
+from the last commit of this checkout; the others use that.  The versions for ``colab`` stand with date and source in ``colab.toml``.
 """
 
 import os
@@ -15,14 +16,13 @@ import tomllib
 import venv
 from pathlib import Path
 
-import yaml
-
-import diffnotes
 from diffnotes.page.claims import stored
+from tools import address
 from tools.build import ROOT
 from tools.checkout import clone
 from tools.setting import ci
 
+COLAB = ROOT / "tools" / "colab.toml"
 RUNNER = ["nbclient", "nbformat", "ipykernel"]
 EXECUTE = """
 import nbclient, nbformat, sys
@@ -34,20 +34,21 @@ nbformat.write(notebook, sys.argv[1])
 
 def requirements(name: str) -> list[str]:
     """What to install for an environment, diffnotes left out."""
-    if name == "colab":  # its versions in November 2026; torch is the build that these chapters are stored with
-        return ["numpy==2.1.3", "matplotlib==3.10.0", "scipy==1.16.3", "scikit-learn==1.6.1", "torch==2.13.0", "tqdm", "mlxtend"]
+    if name == "colab":
+        versions = tomllib.loads(COLAB.read_text(encoding="utf-8"))["versions"]
+        return [f"{package}=={version}" for package, version in versions.items()]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     bounds = project["dependencies"] + project["optional-dependencies"]["images"]
     if name == "lowest":
         return [bound.replace(">=", "==") for bound in bounds]
     if name == "newest":
         return [bound.partition(">=")[0] for bound in bounds]
-    raise ValueError(f"environment: got {name!r}; allowed: colab, lowest, newest, here")
+    raise ValueError(f"environment: got {name!r}; allowed: colab, lowest, newest, here, inside")
 
 
 def environment(name: str) -> Path:
     """The interpreter of an environment in ``_build/elsewhere``, made or brought up to date, without diffnotes."""
-    if name == "here":
+    if name in ("here", "inside"):
         return Path(sys.executable)
     folder = ROOT / "_build" / "elsewhere" / name
     python = folder / "bin" / "python"
@@ -58,18 +59,20 @@ def environment(name: str) -> Path:
     return python
 
 
-def repository(folder: Path) -> dict:
-    """Variables under which git takes a copy of this checkout, with its version's tag, for the project's address."""
+def repository(folder: Path) -> str:
+    """The address of a copy of this checkout, with its version's tag."""
     copy = clone(folder / "repository", "--bare")
-    subprocess.run(["git", "-C", copy, "tag", "-f", f"v{diffnotes.__version__}"], check=True, capture_output=True)
-    address = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
-    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{copy}.insteadOf", "GIT_CONFIG_VALUE_0": address}
+    subprocess.run(["git", "-C", copy, "tag", "-f", f"v{address.version(ROOT)}"], check=True, capture_output=True)
+    return copy.as_uri()
 
 
-def run(python: Path, chapter: Path, folder: Path, extra: dict) -> tuple[dict, float]:
-    """Verdicts by id, and seconds, of one chapter executed alone in ``folder``, which must be empty."""
+def run(python: Path, chapter: Path, folder: Path, repository: str = "") -> tuple[dict, float]:
+    """Verdicts by id, and seconds, of one chapter executed alone in an empty ``folder``; it installs from ``repository``."""
     copy = Path(shutil.copy(chapter, folder))
-    variables = os.environ | extra | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    if repository:
+        text = address.notebook(copy.read_text(encoding="utf-8"), address.new(ROOT, repository))
+        copy.write_text(text, encoding="utf-8")
+    variables = os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     variables.pop("PYTHONPATH", None)
     ci(variables)
     begin = time.perf_counter()
@@ -80,14 +83,14 @@ def run(python: Path, chapter: Path, folder: Path, extra: dict) -> tuple[dict, f
 def main(name: str, chapters: list[Path]) -> int:
     different = 0
     with tempfile.TemporaryDirectory() as place:
-        extra = {} if name == "here" else repository(Path(place))
+        source = "" if name == "here" else repository(Path(place))
         python = environment(name)
         for chapter in chapters or sorted((ROOT / "book").glob("*.ipynb")):
             folder = Path(place) / chapter.stem
             folder.mkdir()
             expected = {claim.id: claim.verdict for claim in stored(chapter)}
             try:
-                found, seconds = run(python, chapter, folder, extra)
+                found, seconds = run(python, chapter, folder, source)
             except subprocess.CalledProcessError as error:
                 found, seconds = {"": f"it did not run: {error.stderr.strip().splitlines()[-1]}"}, 0.0
             wrong = {id: (expected.get(id), found.get(id)) for id in expected | found if expected.get(id) != found.get(id)}

@@ -11,6 +11,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from tools import address, codecheck
+from tools.build import ROOT
 from tools.files import write
 from tools.setting import ci
 
@@ -48,3 +50,5 @@ if __name__ == "__main__":
     ci(os.environ)
     for name in sys.argv[1:]:
         print(f"{name}: {store(Path(name)):.0f} s", flush=True)
+    address.put(ROOT, address.present(ROOT))  # the README has the chapters' titles
+    codecheck.write()

@@ -21,12 +21,13 @@ def preset() -> str:
 def start(**duration: str) -> torch.device:
     """Print preset, device and expected run time, and return the device.
 
+    Without DIFFNOTES_DEVICE the preset ``ci`` takes the CPU, since it gains nothing from a GPU, any other one CUDA where present.
     ``duration`` says how long the chapter takes for each preset it knows, such as ``start(ci="20 s", paper="3 min")``.
     """
     known = duration.get(preset())
     if known is None:
         check.fail("DIFFNOTES_PRESET", repr(preset()), f"{', '.join(duration)} in this chapter")
-    chosen = device()
+    chosen = device(os.environ.get("DIFFNOTES_DEVICE") or ("cpu" if preset() == "ci" else "auto"))
     print(f"preset {preset()}, about {known}; device {chosen.type}")
     return chosen
 

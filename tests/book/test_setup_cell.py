@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tools import address
+from tools.build import ROOT
 from tools.chapter import setup
 
 PACKAGE = "def start(**durations): print('started', __file__)"
@@ -48,9 +50,20 @@ def test_the_setup_cell_finds_or_installs_the_package(tmp_path, beside, installe
     for name in ("numpy", "torch"):
         (site / f"{name}.py").touch()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"IPYTHONDIR": str(tmp_path)}
-    command = [sys.executable, "-c", SESSION, str(site), setup(), before]
+    cell = address.cell(setup(), address.new(ROOT, "https://host.example/owner/name"))
+    command = [sys.executable, "-c", SESSION, str(site), cell, before]
     result = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
     lines = result.stdout.splitlines()
     assert result.returncode == 0, result.stdout + result.stderr
     assert lines[-1] == f"started {site / 'diffnotes' / '__init__.py'}"
     assert len(lines) == 2 - installed and ("--no-deps" in lines[0]) != installed
+
+
+def test_without_an_address_the_setup_cell_says_so_in_one_line_and_installs_nothing(tmp_path):
+    cell = address.cell(setup(), address.new(ROOT, address.UNSET))
+    assert "%pip" not in cell and len(cell.splitlines()) == len(setup().splitlines())
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"IPYTHONDIR": str(tmp_path)}
+    command = [sys.executable, "-c", SESSION, str(tmp_path), cell, ""]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert result.returncode == 1 and "Traceback" not in result.stdout
+    assert result.stderr.splitlines()[-1].startswith("diffnotes has no address yet: clone or unzip it")

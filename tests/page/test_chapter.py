@@ -1,6 +1,7 @@
 """What a chapter's first cell takes from the environment."""
 
 import pytest
+import torch
 
 import diffnotes as dn
 
@@ -16,6 +17,14 @@ def test_presets(monkeypatch, capsys):
     monkeypatch.setenv("DIFFNOTES_PRESET", "ci")
     monkeypatch.setenv("DIFFNOTES_DEVICE", "cpu")
     assert dn.start(ci="1 s").type == "cpu" and capsys.readouterr().out == "preset ci, about 1 s; device cpu\n"
+
+
+def test_only_larger_presets_take_a_gpu_unasked(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for preset, asked, got in (("ci", "", "cpu"), ("paper", "", "cuda"), ("ci", "cuda", "cuda"), ("paper", "cpu", "cpu"), ("ci", "auto", "cuda")):
+        monkeypatch.setenv("DIFFNOTES_PRESET", preset)
+        monkeypatch.setenv("DIFFNOTES_DEVICE", asked)
+        assert dn.start(ci="1 s", paper="1 s").type == got, (preset, asked)
 
 
 def test_seeds_come_from_the_environment(monkeypatch):

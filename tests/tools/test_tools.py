@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def test_a_new_chapter_runs_as_it_is_and_obeys_the_rules(tmp_path):
 
 def test_a_chapter_alone_in_an_empty_folder_gives_its_verdicts(tmp_path):
     source = ROOT / "book" / "11_forward_perturbation.ipynb"
-    found, seconds = elsewhere.run(Path(sys.executable), source, tmp_path, {})
+    found, seconds = elsewhere.run(Path(sys.executable), source, tmp_path)
     assert found == {claim.id: claim.verdict for claim in stored(source)} and seconds > 0
     assert [path.name for path in tmp_path.iterdir()] == [source.name]
     executed = json.loads((tmp_path / source.name).read_text(encoding="utf-8"))
@@ -43,6 +44,10 @@ def test_the_environments_are_made_from_the_package_s_own_bounds():
     assert "torch==2.10" in lowest and "torch" in newest and len(lowest) == len(newest)
     cluster = re.search(r'cluster = \["(.*?)"\]', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))[1]
     assert f'pip install "{cluster}"' in (ROOT / "book" / "05_larger_runs.md").read_text(encoding="utf-8")
+    colab = tomllib.loads(elsewhere.COLAB.read_text(encoding="utf-8"))  # a table with its date and where it comes from
+    assert colab["date"] and re.fullmatch("[0-9a-f]{40}", colab["commit"]) and colab["source"].startswith("https://github.com/googlecolab/")
+    packages = {re.match(r"[\w-]+", bound)[0] for bound in lowest}
+    assert packages <= set(colab["versions"]) and f"torch=={colab['versions']['torch']}" in elsewhere.requirements("colab")
     with pytest.raises(ValueError, match=r"^environment: got 'oldest'; allowed: "):
         elsewhere.requirements("oldest")
 
@@ -110,11 +115,11 @@ def test_actions_that_are_not_pinned_not_known_or_too_old_are_refused(use):
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_workflows_are_pinned_and_may_only_read(path):
-    """Every action by the hash of a commit, nothing written but by the job that publishes, no job without a limit of time."""
+    """Every action by the hash of a commit, nothing written but by the jobs that publish, no job without a limit of time."""
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert workflow["permissions"] == {"contents": "read"}
     for name, job in workflow["jobs"].items():
-        assert job["timeout-minutes"] <= 90 and (name == "deploy" or "permissions" not in job)
+        assert job["timeout-minutes"] <= 90 and (name in ("deploy", "address") or "permissions" not in job)
         for step in job["steps"]:
             assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step.get("uses", "actions/x@" + 40 * "0"))
             assert "checkout" not in step.get("uses", "") or step["with"]["persist-credentials"] is False
