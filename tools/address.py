@@ -1,8 +1,8 @@
 """One address, in every place that names it: ``python -m tools.address`` takes it from ``git remote``.
 
 ``python -m tools.address ADDRESS [PAGES]`` takes it from the arguments; PAGES is where the book will be read, by default the
-host's own pages.  ``--unset`` puts reserved example domains in its place, ``--check [ADDRESS]`` changes nothing and fails where
-there is no address, or another one, or places disagree.  The version in the chapters' first cell and in ``_config.yml`` is the package's.
+host's own pages.  ``--unset`` puts reserved example domains in its place.  ``--check [ADDRESS]`` changes nothing and fails where
+there is no address, or another one, or places disagree.  The version in the first cells and in ``_config.yml`` is the package's.
 Python alone will do, so that a fresh clone or a workflow can call it before anything is installed.
 """
 
@@ -56,7 +56,7 @@ class Address:
             return ('  # no address yet to install from\n    raise SystemExit("diffnotes has no address yet: clone or unzip it, '
                     'then run there: pip install --no-deps .")')
         return ("  # Colab: this project alone; torch and numpy stay\n"
-                f'    %pip install -q --no-deps "diffnotes @ git+{self.repository}@v{self.version}"')
+                f'    %pip install -q --no-deps "git+{self.repository}@v{self.version}"')
 
 
 # A file, what stands around the address in it, and which part of the address it is.  Every one of them must be found.

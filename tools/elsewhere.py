@@ -3,7 +3,7 @@
 ``python -m tools.elsewhere colab`` (or ``lowest``, ``newest``, ``here`` for the running one with its ``diffnotes``, ``inside``
 for the running one without, such as Colab's own image), then chapters, or none for all.  Pictures and digits may differ between
 versions; verdicts may not.  But for ``here`` the first chapter finds no ``diffnotes`` and installs it by its own set-up cell,
-from the last commit of this checkout; the others use that.  The versions for ``colab`` stand with date and source in ``colab.toml``.
+from the last commit of this checkout; the others use that.  ``colab.toml`` has the versions for ``colab``, with date and source.
 """
 
 import os
