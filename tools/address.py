@@ -63,7 +63,8 @@ class Address:
 PLACES = [
     ("CITATION.cff", r"(?m)^repository-code: (\S+)$", lambda a: a.repository),
     ("CITATION.cff", r"(?m)^url: (\S+)$", lambda a: a.pages),
-    ("pyproject.toml", r'(?m)^Repository = "(\S+)"$', lambda a: a.repository),
+    # setuptools takes no other kind of address
+    ("pyproject.toml", r'(?m)^Repository = "(\S+)"$', lambda a: a.repository if a.repository.startswith("http") else UNSET),
     ("pyproject.toml", r'(?m)^Documentation = "(\S+)"$', lambda a: a.pages),
     ("codecheck.yml", r"(?m)^repository: (\S+)$", lambda a: a.repository),
     ("_config.yml", r"(?m)^  baseurl: (\S+)$", lambda a: a.pages),
