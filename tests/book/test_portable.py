@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 
@@ -47,6 +48,21 @@ def test_every_statement_gets_its_box(path):
         article = page.read_text(encoding="utf-8").partition("<article")[2]
         assert len(re.findall(r'<div class="paper \w+ admonition"', article)) == sum(
             text.count("> **") for text in texts)
+
+
+FROM = "https://colab.research.google.com/github/a/b/blob/v1/book/"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "book").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_raw_links_of_a_chapter_reach_files_and_anchors(path):
+    """Colab and GitHub take a link to be relative to the notebook's own address; Colab opens notebooks only, GitHub pages too."""
+    texts = {}
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        for link, anchor in re.findall(r"\]\((?!\w+:)([\w./-]+)?(?:#([\w-]+))?\)", "".join(cell["source"]) * (cell["cell_type"] == "markdown")):
+            target = path.parent / (link or path.name)
+            assert urljoin(FROM + path.name, link or path.name) == FROM + target.relative_to(ROOT / "book").as_posix() and target.exists(), link
+            text = texts.setdefault(target, target.read_text(encoding="utf-8"))
+            assert not anchor or f'<a id=\\"{anchor}\\">' in text or f"({anchor})=" in text or f'id="{anchor}"' in text, (link, anchor)
 
 
 @pytest.mark.skipif(not HTML.exists(), reason="the book is not built: run python -m tools.build")

@@ -57,6 +57,13 @@ def test_an_address_reaches_every_place_and_goes_again(copy, repository, pages):
     assert before == {path: path.read_bytes() for path in before} and "no address yet" in first_cell(copy)
 
 
+def test_a_folder_s_address_stays_out_of_the_package_s_metadata(copy):
+    """Which bug this catches: the first cell cannot install, since setuptools takes no address but http."""
+    address.main(["/a/b.git"], copy)
+    assert "git+file:///a/b.git@v" in first_cell(copy) and "file:" not in (copy / "pyproject.toml").read_text(encoding="utf-8")
+    assert address.main(["--check"], copy) is None
+
+
 def test_pages_of_one_s_own_stay_and_what_disagrees_is_named(copy):
     address.main(["https://github.com/a/b", "https://notes.example"], copy)
     address.main(["https://github.com/a/b"], copy)
@@ -144,3 +151,11 @@ def test_python_alone_will_do():
     code = "import sys; before = set(sys.modules); import tools.publish; print({'yaml', 'torch', 'numpy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"], capture_output=True,
                           text=True, check=True).stdout == "set()\n"
+
+
+def test_the_archive_is_told_what_the_citation_says():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    archive = json.loads((ROOT / ".zenodo.json").read_text(encoding="utf-8"))
+    assert [archive["title"], archive["license"]] == [citation["title"], citation["license"]]
+    assert [author["name"] for author in archive["creators"]] == [author["name"] for author in citation["authors"]]
+    assert archive["related_identifiers"][0]["identifier"] == citation["references"][0]["identifiers"][0]["value"]
