@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 
-from tools.build import ROOT, build
+from tools.build import ROOT, build, out
 from tools.files import change
 from tools.timing import OUT
 
@@ -40,7 +40,7 @@ def main() -> int:
         status = [run([*python, "ruff", "check", "."]), run([*python, "mypy"])]
     status += [executed.returncode, run([*test, "tests"])]
     if "--record" in sys.argv[1:]:
-        times = json.loads((ROOT / OUT).read_text(encoding="utf-8"))
+        times = json.loads((out() / OUT).read_text(encoding="utf-8"))
         change(CHECKED, lambda record: record.update(check=times))
     return max(map(abs, status))
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from diffnotes.page.claims import stored
 from tools import address
-from tools.build import ROOT
+from tools.build import ROOT, out
 from tools.checkout import clone
 from tools.setting import ci
 
@@ -50,7 +50,7 @@ def environment(name: str) -> Path:
     """The interpreter of an environment in ``_build/elsewhere``, made or brought up to date, without diffnotes."""
     if name in ("here", "inside"):
         return Path(sys.executable)
-    folder = ROOT / "_build" / "elsewhere" / name
+    folder = out() / "elsewhere" / name
     python = folder / "bin" / "python"
     if not python.exists():
         venv.create(folder, with_pip=True)

@@ -26,7 +26,7 @@ from xml.etree import ElementTree
 import torch
 
 from diffnotes.page.claims import stored
-from tools.build import ROOT
+from tools.build import ROOT, out
 from tools.gpu_run import STOPPED, Run, opened, process
 from tools.gpu_summary import put
 from tools.plain import code
@@ -122,7 +122,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("chapters", nargs="*", help="notebooks, or the beginnings of their names; all without any")
     parser.add_argument("--device", default="cuda", help="cpu to try the command")
     parser.add_argument("--limit", type=float, default=13.0, metavar="MINUTES")
-    parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT") or ROOT / "_build" / "gpu"), metavar="FOLDER")
+    parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT") or out() / "gpu"), metavar="FOLDER")
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 1) // 4), help="chapters at once")
     parser.add_argument("--digits", type=Path, metavar="FOLDER", help="a cache of dn.mnist")
     parser.add_argument("--record", type=Path, metavar="FOLDER", help="put what a run has left there into book/checked.json")

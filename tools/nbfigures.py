@@ -25,6 +25,8 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 from PIL import Image, ImageSequence
 
+from tools.build import out
+
 DRAWN = re.compile(r"<svg.*?</svg>", re.S)  # the same drawing stands beside it as a PNG, which is compared
 EMBEDDED = re.compile(r"data:(image/[\w.+-]+);base64,([A-Za-z0-9+/=\s]+)")
 DATA = re.compile(r'(?<=<script type="application/json">).*?(?=</script>)', re.S)
@@ -121,7 +123,7 @@ class FigureCell(IPyNbCell):
         return False
 
     def save(self, number, expected, actual, bad) -> list[Path]:
-        folder = Path(os.environ.get("NBFIGURES_OUT", self.config.rootpath / "_build" / "nbfigures"))
+        folder = Path(os.environ.get("NBFIGURES_OUT", out(self.config.rootpath) / "nbfigures"))
         folder.mkdir(parents=True, exist_ok=True)
         pictures = {"expected": expected, "actual": actual}
         if bad is not None:

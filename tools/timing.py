@@ -11,9 +11,10 @@ from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
 
+from tools.build import out
 from tools.files import write
 
-OUT = Path("_build") / "checked.json"
+OUT = "checked.json"
 
 
 class Timing:
@@ -36,7 +37,7 @@ class Timing:
         record = dict(date=datetime.date.today().isoformat(), machine=machine(),
                       versions={name: version(name) for name in ("torch", "numpy", "matplotlib")},
                       failed=sorted(self.failed), seconds={name: round(s) for name, s in sorted(self.seconds.items())})
-        write(self.root / OUT, json.dumps(record, indent=1) + "\n")
+        write(out(self.root) / OUT, json.dumps(record, indent=1) + "\n")
 
 
 def machine() -> str:

@@ -16,11 +16,12 @@ from sphinx.util.inventory import InventoryFile
 import diffnotes as dn
 from diffnotes.page import claims
 from tools import address
+from tools.build import out
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
 CHAPTERS = sorted(BOOK.glob("*.ipynb"))
-HTML = ROOT / "_build" / "html" / "book"
+HTML = out() / "html" / "book"
 PACKAGE = Path(dn.__file__).parent
 BELOW = {"base": set(), "page": {"base"}, "processes": {"base"}} | {room: {"base", "processes"} for room in ("theory", "generation", "networks")}
 

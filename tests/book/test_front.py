@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from test_pages import CHROMIUM, HTML
@@ -130,7 +131,7 @@ def test_it_works_where_a_notebook_inserts_it(opened, drawn):
 
 
 def test_the_count_is_that_of_the_ledger_and_leads_to_it(opened):
-    page, ledger = opened(), dn.ledger(HTML.parents[1] / "book")
+    page, ledger = opened(), dn.ledger(Path(__file__).resolve().parents[2] / "book")
     counts = Counter(verdict.verdict for item, verdict in ledger if item.group == "the paper")
     shown = page.eval_on_selector_all(".tally li", "e => e.map(x => [x.className, x.querySelectorAll('i').length, +x.querySelector('b').textContent, x.querySelector('a').hash])")
     assert {name.replace("-", " "): number for name, number, _, _ in shown} == counts

@@ -10,7 +10,9 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
-HTML = Path(__file__).resolve().parents[2] / "_build" / "html"
+from tools.build import out
+
+HTML = out() / "html"
 PAGES = sorted(str(page.relative_to(HTML)) for page in HTML.glob("book/**/*.html"))
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]

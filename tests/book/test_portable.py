@@ -8,11 +8,13 @@ from urllib.parse import urljoin
 
 import pytest
 
+from tools.build import out
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
 import portable  # noqa: E402
 
-HTML = ROOT / "_build" / "html" / "book"
+HTML = out() / "html" / "book"
 
 
 def test_a_box_keeps_number_name_and_text():
