@@ -190,5 +190,6 @@ def _download():
             data = fetch_openml("mnist_784", version=1, as_frame=False, data_home=home)
     except Exception as error:  # no network, a proxy's page, half an answer, no pandas to read it with
         raise ConnectionError('mnist: source "full" is not in the cache and OpenML cannot be reached or read '
-                              f'({type(error).__name__}: {error}); source "sample" needs no network') from error
+                              f'({type(error).__name__}: {error}); source "sample" needs no network, and the file mnist-full.npz '
+                              'of another machine\'s cache will do in this one\'s') from error
     return data.data, data.target
