@@ -177,6 +177,8 @@ def wrong(root: Path, repository: str = "") -> str:
         return MISSING
     if repository and found.repository != normal(repository):
         return f"the address here is {found.repository}, not {normal(repository)}: make address"
+    if found.opens not in (tags := (f"v{found.version}", f"v{found.version}-here")):
+        return f"_config.yml opens {found.opens}, not {tags[0]}: make address"
     files = ", ".join(str(path.relative_to(root)) for path in changes(root, found))
     return files and f"another address than {found.repository}, or another version or chapters, in {files}: make address"
 

@@ -57,6 +57,16 @@ def test_an_address_reaches_every_place_and_goes_again(copy, repository, pages):
     assert before == {path: path.read_bytes() for path in before} and "no address yet" in first_cell(copy)
 
 
+def test_a_new_version_reaches_first_cells_and_buttons(copy):
+    address.main(["https://github.com/a/b"], copy)
+    package = copy / "diffnotes" / "__init__.py"
+    package.write_text(package.read_text(encoding="utf-8").replace(f'"{address.version(copy)}"', '"9.8.7"'), encoding="utf-8")
+    assert address.main(["--check"], copy) == f"_config.yml opens {address.present(copy).opens}, not v9.8.7: make address"
+    address.main(["https://github.com/a/b"], copy)
+    assert address.main(["--check"], copy) is None and "git+https://github.com/a/b@v9.8.7" in first_cell(copy)
+    assert "blob/v9.8.7/" in (copy / "README.md").read_text(encoding="utf-8") and address.present(copy).opens == "v9.8.7"
+
+
 def test_a_folder_s_address_stays_out_of_the_package_s_metadata(copy):
     """Which bug this catches: the first cell cannot install, since setuptools takes no address but http."""
     address.main(["/a/b.git"], copy)
