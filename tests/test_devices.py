@@ -48,6 +48,8 @@ def everything(device, dtype):
         "u-net": trained_images.theta, "image score": trained_images.score(pixels, 0.5), "standardised": scaling(pixels),
         "pixels' log_prob": scaling.log_prob(pixels.sum(-1)), "denoised": dn.denoise(p.score, sde, data, 0.5),
         "denoising loss": dn.denoising_loss(p.score, sde, data, 0.5, data), "principal": dn.principal_components(pixels[0], 2),
+        "each loss": dn.per_example_loss(p.score, sde, data, 0.5, torch.stack([data, -data])), "auc": dn.auc(samples, samples + 0.1),
+        "found": dn.true_positive_rate(samples, samples + 0.1, [0.0, 0.5]),
         "geometric": sde.geometric_times(0.1, 4, **kind),
         "trained": trained.net.theta, "average": trained.average.theta, "training loss": trained.loss, "swish": trained.net.score(x[:, None], 0.5),
         "read out": dn.kl_on_points(trained.net.score, target.log_prob(x[::4, None]), x, 0.065, every=4),
