@@ -169,6 +169,21 @@ class SwishNet(Replicas):
         to_inner = torch.bmm(inputs * error[:, None], slope.mT) * self._outer[:, None]
         return residual.square().mean(1), torch.cat([to_inner.flatten(1), to_outer, error.sum(1, keepdim=True)], 1)
 
+    def sharpness(self, inputs: Tensor) -> Tensor:
+        r"""Largest eigenvalue of :math:`2 J^\top J / N`, J the outputs' derivatives over c, at ``inputs`` [R, 2F + 3, N]: [R].
+
+        It is the Gauss-Newton part of the loss's Hessian.  Descent on all N samples with rate eta is unstable where it exceeds
+        2 / eta; the noise of small batches makes it unstable earlier.
+        """
+        inputs = check.tensor("inputs", inputs, (self.replicas, self._inner.shape[1], "N"), like=self.theta)
+        found, N = [], inputs.shape[2]
+        for replica, own in enumerate(inputs):
+            many = self[torch.full((N,), replica, device=own.device)]  # the same network once for each sample
+            own = own.mT[..., None]
+            half = 0.5 - many.output(own) / many.output_scale[:, None]  # with this noise the residual is 1/2: gradient is J
+            found.append(2 / N * torch.linalg.matrix_norm(many.gradient(own, half)[1], 2) ** 2)
+        return torch.stack(found)
+
     def _read_out(self, hidden):
         return torch.bmm(self._outer[:, None], hidden)[:, 0] + self._constant
 

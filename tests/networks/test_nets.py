@@ -162,3 +162,18 @@ def test_bad_input_names_the_argument(case):
     with pytest.raises(ValueError, match=rf"^{case.split()[0]}: got .*; allowed: ") as raised:
         BAD[case]()
     assert "image" not in str(raised.value)
+
+
+def test_sharpness_is_the_largest_eigenvalue_of_the_gauss_newton_matrix():
+    """Against automatic differentiation of the outputs."""
+    net, rng = nets(range(2), output_scale=3.0), np.random.default_rng(0)
+    inputs = net.inputs(3 * dn.normal(rng, (2, 11)), dn.uniform(rng, (2, 11)))
+    J = torch.autograd.functional.jacobian(lambda theta: net.with_theta(theta).output(inputs) / 3, net.theta.clone())
+    for r, found in enumerate(net.sharpness(inputs)):
+        expected = torch.linalg.eigvalsh(2 / 11 * J[r, :, r].mT @ J[r, :, r])[-1]
+        torch.testing.assert_close(found, expected)
+
+
+def test_sharpness_refuses_inputs_of_other_networks():
+    with pytest.raises(ValueError, match=r"^inputs: got shape"):
+        nets(range(2)).sharpness(torch.zeros(3, 7, 4, dtype=F64))
