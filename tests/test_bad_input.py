@@ -50,6 +50,7 @@ def calls(device="cpu"):
     clusters = dn.kmeans(dn.normal(rng(), (40, 2)), 4, 0)  # needs values
     scaling = dn.Scaling.standardising(data)
     bound = dn.sample_bound(dn.RandomFeatures.draw(4, 1, SDE.T, rng()), SDE, SDE.std, 0.1, radius=2.0, n=50, delta=0.1)
+    parts = dn.FeatureParts(0.0, 0.6, 0.1, 0.1)
     theorem = dn.theorem_2(dn.RandomFeatures.draw(4, 1, SDE.T, rng()), SDE, mu=3.0, n=50, delta=0.1)
     one, cov = torch.zeros(2, **kind), torch.eye(2, **kind)
     x1 = torch.zeros(3, 1, **kind)
@@ -123,6 +124,12 @@ def calls(device="cpu"):
         "GradientFlow.minimiser": (flow.minimiser, {}), "GradientFlow.minimum": (flow.minimum, {}),
         "gradient_descent": (dn.gradient_descent, dict(statistics=statistics, theta0=comparison, step=0.1, n_steps=2)),
         "denoising_statistics": (dn.denoising_statistics, dict(features=wide, p=plane, t=0.5, terms=6)),
+        "smooth_statistics": (dn.smooth_statistics, dict(activation=torch.tanh, W=data[:4], x=data[4:], sde=SDE, t=0.5, terms=4, nodes=8)),
+        "FeatureParts": (dn.FeatureParts, dict(mean=0.0, slope=0.6, sample=0.1, rest=0.1)), "FeatureParts.edges": (parts.edges, dict(m=8, n=2)),
+        "feature_parts": (dn.feature_parts, dict(activation=torch.tanh, scale=0.9, std=0.4, nodes=101)),
+        "third_bulk_bounds": (dn.third_bulk_bounds, dict(psi=data, v=data[:, :1])),
+        "third_bulk": (dn.third_bulk, dict(x=data, m=12, parts=parts, scale=0.9, std=0.4)),
+        "equivalent_spectrum": (dn.equivalent_spectrum, dict(b=tau, parts=parts, psi_m=8.0, psi_n=2.0, scale=0.9, std=0.4, width=0.1)),
         "arc_cosine_kernel": (dn.arc_cosine_kernel, dict(y=data[:2], z=data[2:5])),
         "gaussian_features": (partial(dn.gaussian_features, **on), dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
         "norm_needed": (dn.norm_needed, dict(flow=flow, share=0.5)),
@@ -190,6 +197,9 @@ def calls(device="cpu"):
         "normal": (dn.normal, dict(generator=rng(), shape=(2, 3))), "uniform": (dn.uniform, dict(generator=rng(), shape=(2, 3))),
         "permutation": (dn.permutation, dict(generator=rng(), n=4)),
         "denoising_loss": (dn.denoising_loss, dict(score=plane.score, sde=SDE, x0=data, t=0.5, noise=data)),
+        "per_example_loss": (dn.per_example_loss, dict(score=plane.score, sde=SDE, x0=data, t=0.5, noise=data.expand(2, 6, 2))),
+        "auc": (dn.auc, dict(members=data, others=data[:, :1] + 1)),
+        "true_positive_rate": (dn.true_positive_rate, dict(members=data, others=data[:, :1] + 1, false_positive_rate=0.3)),
         "gaussian_denoising_loss": (dn.gaussian_denoising_loss, dict(sde=SDE, x0=data, t=tau)),
         "dequantise": (dn.dequantise, dict(levels=torch.zeros(2, 4, dtype=torch.uint8, **on), generator=rng())),
         "Scaling.standardising": (dn.Scaling.standardising, dict(x=data)), "Scaling.none": (dn.Scaling.none, dict(d=2)),
