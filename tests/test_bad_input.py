@@ -174,6 +174,7 @@ def calls(device="cpu"):
         "kl_gaussian": (dn.kl_gaussian, dict(mean_p=one, cov_p=cov, mean_q=one + 1, cov_q=2 * cov)),
         "integrated_score_density": (dn.integrated_score_density, dict(score=p.score, x=line, t=0.5, improper=False)),
         "generated_by_flow": (dn.generated_by_flow, dict(score=p.score, sde=SDE, x=line, t=0.5, steps=6)),
+        "printed_divergence": (lambda **k: dn.printed_divergence(**k)(p.score), dict(target=p.mixture, t=0.5, reach=10.0, points=5, between=2)),
         "prior_divergence": (dn.prior_divergence, dict(p=p, cells=400)),
         "kl_on_points": (dn.kl_on_points, dict(score=p.score, log_p=-(line[::4] ** 2) / 2, x=line, t=0.5, every=4)),
         "cell_widths": (dn.cell_widths, dict(x=line)),

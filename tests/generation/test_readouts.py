@@ -65,7 +65,28 @@ def test_the_price_of_the_prior_is_that_of_a_gaussian_and_below_its_bound():
     assert float(dn.prior_divergence(p)) == pytest.approx(float(fine), rel=1e-8) and float(fine) < p.prior_kl()
 
 
+def test_the_printed_read_out_is_the_sum_over_its_51_points_for_a_batch_of_scores():
+    """Against the closed form of (11) for scores whose integral is known: -x / V and, of the true score, log p_t."""
+    law, V, x = dn.GaussianMixture.two_modes(3.0), torch.tensor([0.5, 9.0], dtype=F64), torch.linspace(-10, 10, 51, dtype=F64)
+    read = dn.printed_divergence(law)
+    p = law.log_prob(x[:, None]).softmax(0)
+
+    def divergence(log_q):
+        return (p * (p.log() - log_q.log_softmax(-1))).sum(-1)
+
+    torch.testing.assert_close(read(lambda x, t: -x / V[:, None, None]), divergence(-(x**2) / 2 / V[:, None]))
+    marginal = law.diffused(dn.VE())
+    torch.testing.assert_close(read(marginal.score), divergence(marginal.log_prob(x[:, None], 0.065)), rtol=1e-3, atol=0)
+    times, points = [], []
+    read(lambda x, t: (times.append(float(t)), points.append(len(x)), -x)[-1])
+    dn.printed_divergence(law, 0.5, reach=8.0, points=11, between=3)(lambda x, t: (times.append(float(t)), points.append(len(x)), -x)[-1])
+    assert times == [0.065, 0.5] and points == [501, 31]
+    assert read(lambda x, t: x * torch.nan).isnan()
+
+
 @pytest.mark.parametrize(("wrong", "name"), [
+    (lambda: dn.printed_divergence(dn.GaussianMixture.two_modes(1.0, d=2)), "target"), (lambda: dn.printed_divergence(TWO, points=1), "points"),
+    (lambda: dn.printed_divergence(TWO, 0.0), "t"), (lambda: dn.printed_divergence(TWO, reach=0.0), "reach"),
     (lambda: dn.generated_by_flow(lambda x, t: -x, SDE, X[:, None], 0.1), "x"), (lambda: dn.generated_by_flow(lambda x, t: -x, SDE, X, 0.0), "t"),
     (lambda: dn.generated_by_flow(lambda x, t: -x, SDE, X, 3.0), "t"), (lambda: dn.generated_by_flow(lambda x, t: -x, "OU", X, 0.1), "sde"),
     (lambda: dn.prior_divergence(dn.GaussianMixture.two_modes(1.0, d=2).diffused(SDE)), "p"), (lambda: dn.prior_divergence(TWO), "p"),
