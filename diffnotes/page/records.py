@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from ..base import checks as check
+from .tables import table
 
 MIME = "application/vnd.diffnotes.record+json"
 
@@ -30,7 +31,11 @@ class Beside:
         return "\n".join(line.rstrip() for line in lines)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"text/plain": str(self), MIME: {"values": self.values}}
+        rows, origin = {name: {"this run": text} for name, text in self.values.items()}, ""
+        if self.record:
+            kept, origin = self.record["values"], " ".join(line.strip() for line in provenance(self.record))
+            rows = {name: row | {"paper preset": kept.get(name, "")} for name, row in rows.items()}
+        return {"text/plain": str(self), "text/html": table(rows, origin, corner="setting").html(), MIME: {"values": self.values}}
 
 
 def provenance(record: dict) -> list[str]:
