@@ -45,7 +45,7 @@ def test_the_flow_of_the_true_score_keeps_what_the_prior_was_wrong_by(mu):
     assert list(found) == ["integral", "flow", "SDE"]
     price = float(dn.prior_divergence(p))
     assert float(dn.flowed(p.score, p, 1e-3, cells=3000).divergence()) == pytest.approx(price, rel=2e-3, abs=5e-5)
-    assert float(found["flow"].divergence()) == pytest.approx(price, rel=2e-2, abs=1e-4)
+    assert float(found["flow"].divergence()) == pytest.approx(price, rel=2e-2, abs=3e-4)
     assert -1e-9 < float(found["integral"].divergence()) < 1e-5 and float(found["SDE"].divergence()) < 0.01 * max(price, 5e-3)
 
 
