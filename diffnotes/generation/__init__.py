@@ -6,12 +6,12 @@ from .generated import Generated, generate
 from .likelihood import probability_flow_log_prob
 from .losses import denoising_loss, gaussian_denoising_loss
 from .membership import auc, per_example_loss, true_positive_rate
-from .readouts import generated_by_flow, printed_divergence, prior_divergence
+from .readouts import flowed, generated_by_flow, integrated, printed_divergence, prior_divergence, read_outs
 from .samplers import denoise, probability_flow, reverse_sde
 
 __all__ = [
-    "Generated", "auc", "bits_per_dim", "cell_widths", "denoise", "denoising_loss", "gaussian_denoising_loss", "generate",
-    "generated_by_flow", "integrated_score_density", "kl_gaussian", "kl_grid", "kl_monte_carlo", "kl_on_points",
-    "per_example_loss", "printed_divergence", "prior_divergence", "probability_flow", "probability_flow_log_prob",
-    "reverse_sde", "reverse_sde_density", "stretched_grid", "true_positive_rate",
+    "Generated", "auc", "bits_per_dim", "cell_widths", "denoise", "denoising_loss", "flowed", "gaussian_denoising_loss",
+    "generate", "generated_by_flow", "integrated", "integrated_score_density", "kl_gaussian", "kl_grid", "kl_monte_carlo",
+    "kl_on_points", "per_example_loss", "printed_divergence", "prior_divergence", "probability_flow",
+    "probability_flow_log_prob", "read_outs", "reverse_sde", "reverse_sde_density", "stretched_grid", "true_positive_rate",
 ]
