@@ -124,6 +124,8 @@ def calls(device="cpu"):
         "gradient_descent": (dn.gradient_descent, dict(statistics=statistics, theta0=comparison, step=0.1, n_steps=2)),
         "denoising_statistics": (dn.denoising_statistics, dict(features=wide, p=plane, t=0.5, terms=6)),
         "arc_cosine_kernel": (dn.arc_cosine_kernel, dict(y=data[:2], z=data[2:5])),
+        "dual_kernel": (dn.dual_kernel, dict(activation=torch.tanh, x=data[:2], z=data[2:5], terms=4, nodes=9)),
+        "least_squares_flow": (dn.least_squares_flow, dict(phi=data[:3], y=data[3:], tau=tau)),
         "gaussian_features": (partial(dn.gaussian_features, **on), dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
         "norm_needed": (dn.norm_needed, dict(flow=flow, share=0.5)),
         "time_needed": (dn.time_needed, dict(flow=flow, share=0.5)),
