@@ -52,13 +52,13 @@ def dual_kernel(activation, x: Tensor, z: Tensor, *, terms: int = 40, nodes: int
     values = [check.tensor("activation", activation(size[:, None] * u), (len(size), nodes), like=x) for size in sizes]
     values = [value * mass / math.sqrt(2 * math.pi) for value in values]
     cosine = x @ z.mT / (sizes[0][:, None] * sizes[1])
-    hermite, before = torch.ones_like(u), torch.zeros_like(u)
-    kernel, power = torch.zeros_like(cosine), torch.ones_like(cosine)
+    hermite, before, coefficients = torch.ones_like(u), torch.zeros_like(u), []
     for k in range(terms):
-        one, other = (value @ hermite for value in values)
-        kernel += power * one[:, None] * other
-        power = power * cosine
+        coefficients.append([value @ hermite for value in values])
         hermite, before = (u * hermite - math.sqrt(k) * before) / math.sqrt(k + 1), hermite
+    kernel = torch.zeros_like(cosine)
+    for one, other in reversed(coefficients):  # Horner's rule, in place
+        kernel.mul_(cosine).addr_(one, other)
     return kernel
 
 
