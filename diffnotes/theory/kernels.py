@@ -31,14 +31,14 @@ def arc_cosine_kernel(y: Tensor, z: Tensor) -> Tensor:
     return sizes * (torch.sin(angle) + (math.pi - angle) * cosine) / (2 * math.pi)
 
 
-def dual_kernel(activation, x: Tensor, z: Tensor, *, terms: int = 40, nodes: int = 120) -> Tensor:
+def dual_kernel(activation, x: Tensor, z: Tensor, *, terms: int = 24, nodes: int = 120) -> Tensor:
     r"""E[activation(v . x) activation(v . z)] over v ~ N(0, I) for x [N, D], z [K, D], all other than zero: [N, K].
 
     With the Hermite coefficients of u -> activation(|x| u) it is Mehler's series in the cosine g of the angle,
 
     .. math:: \sum_k c_k(|x|)\, c_k(|z|)\, g^k, \qquad c_k(s) = E[\mathrm{activation}(s u)\, He_k(u)] / \sqrt{k!},
 
-    cut after ``terms`` (for tanh at |x| near 1 they leave out 1e-7 where g = 1, nothing at small g), with Gauss-Hermite
+    cut after ``terms`` (for tanh at |x| near 1 they leave out 1e-5 where g = 1, nothing at small g), with Gauss-Hermite
     quadrature for c_k.  ``activation`` should be smooth; for the hinge there is ``arc_cosine_kernel``.
     """
     check.function("activation", activation)

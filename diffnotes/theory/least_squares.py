@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from ..base import checks as check
-from .flow import _rounding
 
 
 def least_squares_flow(phi: Tensor, y: Tensor, tau=math.inf) -> Tensor:
@@ -29,7 +28,7 @@ def least_squares_flow(phi: Tensor, y: Tensor, tau=math.inf) -> Tensor:
     check.holds("tau", tau >= 0, "training times tau >= 0, or infinity", tau)
     wide = phi.shape[1] > len(phi)
     b, q = torch.linalg.eigh((phi @ phi.mT if wide else phi.mT @ phi) / len(phi))
-    learned = b > _rounding(b, 1e-12) * b[-1]
+    learned = b > max(1e-12, torch.finfo(b.dtype).eps) * b[-1]
     b = torch.where(learned, b, torch.ones_like(b))
     f = torch.where(learned, -torch.expm1(-2 * b * tau[..., None]) / b, torch.zeros_like(b))[..., None, :]
     if wide:
