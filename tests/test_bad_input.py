@@ -135,6 +135,8 @@ def calls(device="cpu"):
         "third_bulk": (dn.third_bulk, dict(x=data, m=12, parts=parts, scale=0.9, std=0.4)),
         "equivalent_spectrum": (dn.equivalent_spectrum, dict(b=tau, parts=parts, psi_m=8.0, psi_n=2.0, scale=0.9, std=0.4, width=0.1)),
         "arc_cosine_kernel": (dn.arc_cosine_kernel, dict(y=data[:2], z=data[2:5])),
+        "dual_kernel": (dn.dual_kernel, dict(activation=torch.tanh, x=data[:2], z=data[2:5], terms=4, nodes=9)),
+        "least_squares_flow": (dn.least_squares_flow, dict(phi=data[:3], y=data[3:], tau=tau)),
         "gaussian_features": (partial(dn.gaussian_features, **on), dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
         "norm_needed": (dn.norm_needed, dict(flow=flow, share=0.5)),
         "time_needed": (dn.time_needed, dict(flow=flow, share=0.5)),
