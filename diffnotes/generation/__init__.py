@@ -5,12 +5,13 @@ from .fokker_planck import cell_widths, reverse_sde_density, stretched_grid
 from .generated import Generated, generate
 from .likelihood import probability_flow_log_prob
 from .losses import denoising_loss, gaussian_denoising_loss
+from .patches import local_score
 from .readouts import generated_by_flow, prior_divergence
 from .samplers import denoise, probability_flow, reverse_sde
 
 __all__ = [
     "Generated", "bits_per_dim", "cell_widths", "denoise", "denoising_loss", "gaussian_denoising_loss", "generate",
-    "generated_by_flow", "integrated_score_density", "kl_gaussian", "kl_grid", "kl_monte_carlo", "kl_on_points",
+    "generated_by_flow", "integrated_score_density", "kl_gaussian", "kl_grid", "kl_monte_carlo", "kl_on_points", "local_score",
     "prior_divergence", "probability_flow", "probability_flow_log_prob", "reverse_sde", "reverse_sde_density",
     "stretched_grid",
 ]
