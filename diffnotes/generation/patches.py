@@ -18,7 +18,7 @@ from torch import Tensor
 from ..base import checks as check
 from ..processes import LinearSDE
 
-_CHUNK, _CHUNK_CUDA = 2**20, 2**25  # entries of the largest temporary
+_CHUNK, _CHUNK_CUDA = 2**17, 2**25  # entries of the largest temporary; on a CPU more leave the cache
 
 
 def local_score(images: Tensor, sde: LinearSDE, patch: int, *, equivariant: bool = False):
