@@ -39,7 +39,7 @@ def local_score(images: Tensor, sde: LinearSDE, patch: int, *, equivariant: bool
         check.fail("images", f"{images.shape[1]} pixels a row", "square images")
     if patch % 2 == 0:
         check.fail("patch", patch, "odd numbers, so that a pixel is in the middle")
-    kinds = [_Kind(images.double(), *kind, equivariant) for kind in _windows(side, patch // 2, equivariant)]
+    kinds = [_Kind(images.double(), pixels, windows, equivariant) for pixels, windows in _windows(side, patch // 2, equivariant)]
 
     def score(x, t):
         x = check.tensor("x", x, (..., images.shape[1]), like=images)
