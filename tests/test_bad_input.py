@@ -194,6 +194,7 @@ def calls(device="cpu"):
         "reverse_sde_density": (dn.reverse_sde_density, dict(score=p.score, sde=SDE, x=line, t=down, prior=prior, order=2, edge_mass=1e-3)),
         "stretched_grid": (dn.stretched_grid, dict(reach=10.0, n=11, core=2.0)),
         "denoise": (dn.denoise, dict(score=plane.score, sde=SDE, x=data, t=0.5)),
+        "local_score": (dn.local_score, dict(images=images[0], sde=SDE, patch=3, equivariant=True)),
         "probability_flow": (dn.probability_flow, dict(score=plane.score, sde=SDE, x=data, t=down)),
         "probability_flow_log_prob": (dn.probability_flow_log_prob, dict(
             score=plane.score, sde=SDE, x=data, t=down.flip(0), prior_log_prob=lambda x: -(x**2).sum(-1) / 2, probes=2, generator=rng())),
