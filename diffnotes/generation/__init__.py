@@ -4,13 +4,13 @@ from .density import bits_per_dim, integrated_score_density, kl_gaussian, kl_gri
 from .fokker_planck import cell_widths, reverse_sde_density, stretched_grid
 from .generated import Generated, generate
 from .likelihood import probability_flow_log_prob
-from .losses import denoising_loss, gaussian_denoising_loss
+from .losses import denoising_loss, gaussian_denoising_loss, mean_denoising_loss
 from .readouts import generated_by_flow, prior_divergence
 from .samplers import denoise, probability_flow, reverse_sde
 
 __all__ = [
     "Generated", "bits_per_dim", "cell_widths", "denoise", "denoising_loss", "gaussian_denoising_loss", "generate",
     "generated_by_flow", "integrated_score_density", "kl_gaussian", "kl_grid", "kl_monte_carlo", "kl_on_points",
-    "prior_divergence", "probability_flow", "probability_flow_log_prob", "reverse_sde", "reverse_sde_density",
-    "stretched_grid",
+    "mean_denoising_loss", "prior_divergence", "probability_flow", "probability_flow_log_prob", "reverse_sde",
+    "reverse_sde_density", "stretched_grid",
 ]

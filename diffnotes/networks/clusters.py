@@ -111,6 +111,23 @@ def kmeans(x: Tensor, k: int, seed: int, *, points: Tensor | None = None, restar
     return Clusters(label, centre, one_hot.mT @ (x - centre[label]).square().sum(1) / size)
 
 
+def shifted(x: Tensor, m: float, generator, *, modes: int = 2) -> Tensor:
+    """Images x [n, d] moved by m/2 along one random pattern of +- 1/sqrt(d): every second one backwards, or with one mode none.
+
+    With two modes their centres are m apart and nothing else of the images has changed; one mode is the control, in which each
+    image has been moved as far.
+    """
+    x, m, modes = check.tensor("x", x, ("n", "d")), check.number("m", m, 0.0), check.integer("modes", modes)
+    if modes > 2:
+        check.fail("modes", modes, "1 or 2")
+    d = x.shape[1]
+    pattern = torch.where(rng.uniform(generator, (d,), device=x.device) < 0.5, -1.0, 1.0).to(x) / d**0.5
+    sign = torch.ones(len(x), dtype=x.dtype, device=x.device)
+    if modes == 2:
+        sign[1::2] = -1
+    return x + sign[:, None] * m / 2 * pattern
+
+
 def principal_components(x: Tensor, components: int) -> Tensor:
     """Coordinates of x [n, d] along its first principal directions, [n, min(components, n, d)]."""
     x = check.tensor("x", x, ("n", "d"))
