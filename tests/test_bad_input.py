@@ -184,6 +184,7 @@ def calls(device="cpu"):
         "probability_flow_log_prob": (dn.probability_flow_log_prob, dict(
             score=plane.score, sde=SDE, x=data, t=down.flip(0), prior_log_prob=lambda x: -(x**2).sum(-1) / 2, probes=2, generator=rng())),
         "reverse_sde": (dn.reverse_sde, dict(score=plane.score, sde=SDE, x=data, t=down, generator=rng(), corrector=1, snr=0.1, paths=False)),
+        "geometric_interval": (dn.geometric_interval, dict(values=line.exp(), confidence=0.9)),
         "mean_interval": (dn.mean_interval, dict(values=line, confidence=0.9)),
         "normal": (dn.normal, dict(generator=rng(), shape=(2, 3))), "uniform": (dn.uniform, dict(generator=rng(), shape=(2, 3))),
         "permutation": (dn.permutation, dict(generator=rng(), n=4)),
@@ -220,12 +221,13 @@ ELSEWHERE = {
     "beside": "test_records", "by_preset": "test_claims_and_chapters", "claim": "test_claims_and_chapters", "device": "test_claims_and_chapters",
     "ledger": "test_claims_and_chapters", "registry": "test_claims_and_chapters", "precision": "test_claims_and_chapters",
     "preset": "test_claims_and_chapters", "seeds": "test_claims_and_chapters", "start": "test_claims_and_chapters", "mnist": "test_data",
-    "plots": "test_claims_and_chapters", "figures": "test_figures", "stop_the_training": "test_stopping", "mixer": "test_mixer", "leaf": "test_leafing", "table": "test_tables", "turning": "test_tables", "power": "test_tables", "spread": "test_tables",
+    "plots": "test_claims_and_chapters", "figures": "test_figures", "stop_the_training": "test_stopping", "mixer": "test_mixer", "leaf": "test_leafing", "table": "test_tables", "measured": "test_quoting", "turning": "test_tables", "power": "test_tables", "spread": "test_tables",
     "Table": "made by table", "Generated": "made by generate", "Generated.divergence": "has no arguments", "Table.html": "has no arguments", "GaussianMixture.to": "torch's errors", "Run": "made by Problem.train",
     "Runs": "test_problem", "Runs.map": "the results are the caller's", "LinearSDE": "has no arguments", "bounds": "its functions are here",
     **dict.fromkeys(("Certificate", "FiniteWidth", "GradientGap", "ResolventBound", "SampleBound", "Theorem1", "Theorem2", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
     **dict.fromkeys(("SGD.step", "Adam.step", "Grouped.step", "SwishNet.inputs", "SwishNet.output", "SwishNet.gradient", "UNet.inputs",
                      "UNet.gradient"), "called by train, which checks"),
+    **dict.fromkeys(("train_arms", "Arm", "Arm.streams", "Arm.draw", "Trained", "Trained.read", "Trained.at"), "test_arms"), "Trained.finite": "has no arguments",
     **dict.fromkeys(("Replicas", "Network", "Network.inputs", "Network.gradient", "Network.with_theta"), "what SwishNet and UNet are"),
 }
 

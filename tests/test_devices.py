@@ -92,7 +92,7 @@ def test_cuda_agrees_with_the_cpu_on_the_same_noise(device):
 MAKERS = {"kappa_false", "kappa_proved", "width_exponent", "LinearSDE.growth", "LinearSDE.geometric_times", "time_nodes", "bounds.gaussian_tail", "bounds.gaussian_tail_union", "stretched_grid",
           "normal", "uniform", "permutation", "Scaling.none", "Clusters.large", "Clusters.draw", "training_times",
           "MonteCarlo", "MonteCarlo.mean", "MonteCarlo.bound"}
-NEED_VALUES = {"bounds.power_law", "sample_bound", "mean_interval", "kmeans", "generate", "kernel_nodes", "DiffusedMixture.prior_kl", "Problem.kl_factor",
+NEED_VALUES = {"bounds.power_law", "sample_bound", "mean_interval", "geometric_interval", "kmeans", "generate", "kernel_nodes", "DiffusedMixture.prior_kl", "Problem.kl_factor",
                *(f"{kind}.{name}" for kind in ("Problem", "Runs") for name in ("generated", "divergence")), "Problem.solver_error", "Problem",
                "Run.certificate", "Runs.certificate", "minus_x_constants", "theorem_1", "theorem_2", "estimator_constants", "Runs.typical"}
 

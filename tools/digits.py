@@ -27,9 +27,9 @@ TARGET = ROOT / "diffnotes" / "page" / "records" / "runs" / "digits.json"
 SDE = dn.VE(sigma=25.0, T=1.0)
 EACH, TRAIN, SHOWN = 125, 100, 16  # images of a cluster; those trained on; samples in a picture
 CHANNELS, PATCH = (32, 64, 128), 2
-SETTINGS = {"[0, 1]": dict(rate=3e-3, epochs=(10, 60, 400)), "standardised": dict(rate=8e-4, epochs=(10, 100, 1000))}
-FEW, TEST, SEEDS, LENGTHS = 32, 200, range(6), (100, 200, 400, 800, 1600)
-ARMS = ((0, 1, FEW), *((m, modes, FEW) for m in (5, 10, 20) for modes in (2, 1)), (0, 1, FEW // 2))  # distance, modes, images
+SETTINGS = {"[0, 1]": dict(rate=3e-3, epochs=(10, 60, 300)), "standardised": dict(rate=8e-4, epochs=(10, 100, 700))}
+FEW, TEST, SEEDS, LENGTHS = 32, 200, range(8), (50, 100, 200, 400, 800)
+ARMS = ((0, 1, FEW), *((m, modes, FEW) for m in (5, 20) for modes in (2, 1)), (0, 1, FEW // 2))  # distance, modes, images
 
 
 def pictures(name: str, kind: str, seed: int = 0):

@@ -40,6 +40,17 @@ class Arm:
     output_scale: float = 16.0
     frequency: float = 1.0
 
+    def __post_init__(self):
+        if check.instance("target", self.target, GaussianMixture).d != 1:
+            check.fail("target", f"a mixture in d = {self.target.d}", "d = 1, what SwishNet learns")
+        seeds = [check.integer("seeds", seed, 0) for seed in check.sequence("seeds", self.seeds)]
+        if not seeds or len(set(seeds)) < len(seeds):
+            check.fail("seeds", repr(self.seeds), "at least one, all different")
+        if self.n is not None:
+            check.integer("n", self.n)
+        check.integer("width", self.width)
+        check.number("frequency", self.frequency, 0.0)
+
     def streams(self, number: int) -> list[np.random.Generator]:
         """The generators of one purpose, one for each seed."""
         return [np.random.default_rng([seed, number]) for seed in self.seeds]
@@ -47,7 +58,7 @@ class Arm:
     def draw(self, sde: LinearSDE, **kind) -> SwishNet:
         """The networks before training."""
         net = SwishNet.draw(self.width, sde, self.streams(1), output_scale=self.output_scale, **kind)
-        net.omega.mul_(check.number("frequency", self.frequency, 0.0))
+        net.omega.mul_(self.frequency)
         return net
 
 
@@ -76,7 +87,7 @@ class Trained:
         where = (self.epochs == epoch).nonzero()
         if not len(where):
             check.fail("epoch", repr(epoch), f"one of the checkpoints, {int(self.epochs[0])} to {int(self.epochs[-1])}")
-        return (self.averages if averaged else self.weights)[where.item()]
+        return (self.averages if averaged else self.weights)[int(where)]
 
     def finite(self) -> Tensor:
         """Which replicas did not diverge, bool [R]."""
@@ -93,25 +104,26 @@ def train_arms(arms: Mapping[str, Arm], sde: LinearSDE, *, epochs: int, every: i
     """
     if not isinstance(arms, Mapping) or not arms or not all(isinstance(arm, Arm) for arm in arms.values()):
         check.fail("arms", repr(arms), "a dict of at least one Arm")
-    epochs, every, samples = (check.integer(name, value) for name, value in (("epochs", epochs), ("every", every), ("samples", samples)))
+    epochs, every, samples = check.integer("epochs", epochs), check.integer("every", every), check.integer("samples", samples)
     if every > epochs:
         check.fail("every", every, f"at most epochs, {epochs}")
-    result: dict[str, Trained] = {}
+    kind, result = check.kind(dtype, device), dict[str, Trained]()
     for width in dict.fromkeys(arm.width for arm in arms.values()):
-        result |= _side_by_side({name: arm for name, arm in arms.items() if arm.width == width}, sde, epochs, every, samples, dtype, device)
+        alike = {name: arm for name, arm in arms.items() if arm.width == width}
+        result |= _side_by_side(alike, sde, epochs, every, samples, kind)
     return {name: result[name] for name in arms}
 
 
-def _side_by_side(arms, sde, epochs, every, samples, dtype, device):
+def _side_by_side(arms, sde, epochs, every, samples, kind):
     order = sorted(arms, key=lambda name: [id(arm.optimiser) for arm in arms.values()].index(id(arms[name].optimiser)))
     members = [arms[name] for name in order]
     sizes = [len(arm.seeds) for arm in members]
-    nets = [arm.draw(sde, dtype=dtype, device=device) for arm in members]
+    nets = [arm.draw(sde, **kind) for arm in members]
     net = SwishNet(*(torch.cat([getattr(one, part) for one in nets]) for part in ("theta", "omega")), sde,
                    torch.cat([one.output_scale for one in nets]))
-    feeds = [_feed(arm, samples, device) for arm in members]
-    kept: list[tuple[int, SwishNet, SwishNet]] = []
-    for point in train(net, lambda epoch: torch.cat([row for feed in feeds for row in feed()]),
+    feeds = [_feed(arm, samples, nets[0].theta.device) for arm in members]
+    kept = []
+    for point in train(net, lambda epoch: torch.cat([next(feed) for feed in feeds]),
                        [g for arm in members for g in arm.streams(2)], _grouped(members), epochs=epochs):
         if point.epoch % every == 0:
             kept.append((point.epoch, point.net.to(torch.float64), point.average.to(torch.float64)))
@@ -123,7 +135,7 @@ def _side_by_side(arms, sde, epochs, every, samples, dtype, device):
 
 def _grouped(members):
     """One optimiser for consecutive arms that share it."""
-    sizes: dict[int, int] = {}
+    sizes = {}
     for arm in members:
         sizes[id(arm.optimiser)] = sizes.get(id(arm.optimiser), 0) + len(arm.seeds)
     by_id = {id(arm.optimiser): arm.optimiser for arm in members}
@@ -131,13 +143,14 @@ def _grouped(members):
 
 
 def _feed(arm, samples, device):
-    """A function that gives the rows of one epoch, each [1, samples]."""
-    target = arm.target.to(device)
+    """The data of one epoch after another, [R, samples]."""
+    target, picks = arm.target.to(device), arm.streams(3)
     if arm.n is None:
-        return lambda new=arm.streams(3): [target.sample(samples, g)[None, :, 0] for g in new]
-    n = check.integer("n", arm.n)
-    rows = [target.sample(n, g)[:, 0].repeat(-(-samples // n)) for g in arm.streams(0)]
-    if len(rows[0]) == samples:
-        return lambda: [row[None] for row in rows]
-    return lambda picks=arm.streams(3): [row[rng.permutation(g, len(row), device=row.device)[:samples]][None]
-                                         for row, g in zip(rows, picks, strict=True)]
+        while True:
+            yield torch.stack([target.sample(samples, g)[:, 0] for g in picks])
+    rows = torch.stack([target.sample(arm.n, g)[:, 0].repeat(-(-samples // arm.n)) for g in arm.streams(0)])
+    while rows.shape[1] == samples:
+        yield rows
+    while True:
+        orders = (rng.permutation(g, rows.shape[1], device=device)[:samples] for g in picks)
+        yield torch.stack([row[order] for row, order in zip(rows, orders, strict=True)])

@@ -24,9 +24,16 @@ def test_it_prints_without_negative_zero():
     assert f"{interval:.1f}" == "0.0 (-1.2 to 2.0)" and str(interval) == "0.00 (-1.25 to 2.00)"
 
 
+def test_the_geometric_one_is_that_of_the_logarithms():
+    values = np.random.default_rng(2).lognormal(size=6)
+    ours, logs = dn.geometric_interval(values, 0.9), dn.mean_interval(np.log(values), 0.9)
+    assert (ours.low, ours.mean, ours.high) == pytest.approx(np.exp([logs.low, logs.mean, logs.high]))
+    assert ours.mean == pytest.approx(stats.gmean(values))
+
+
 @pytest.mark.parametrize(("name", "call"), [
     ("values", lambda: dn.mean_interval([1.0])), ("values", lambda: dn.mean_interval(torch.zeros(2, 2))),
-    ("values", lambda: dn.mean_interval([1.0, np.nan])), ("confidence", lambda: dn.mean_interval([1.0, 2.0], 1.0))])
+    ("values", lambda: dn.mean_interval([1.0, np.nan])), ("values", lambda: dn.geometric_interval([1.0, 0.0])), ("confidence", lambda: dn.mean_interval([1.0, 2.0], 1.0))])
 def test_bad_input(name, call):
     with pytest.raises(ValueError, match=f"^{name}: got"):
         call()
