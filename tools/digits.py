@@ -3,7 +3,7 @@
 *Pictures*: models of the far and the near pair of clusters, with samples at three training times, in [0, 1] and with the
 authors' standardised pixels.  *Memorising*: the controlled shift with few images and a long training, until the test loss
 leaves the training loss.  Both go to ``diffnotes/page/records/runs/digits.json``, which is written anew after each
-training, so that a run that is cut short keeps what it has; the chapter on digits shows them.
+training: a run that was cut short goes on from there (delete the file to begin anew).  The chapter on digits shows them.
 """
 
 import base64
@@ -27,8 +27,8 @@ TARGET = ROOT / "diffnotes" / "page" / "records" / "runs" / "digits.json"
 SDE = dn.VE(sigma=25.0, T=1.0)
 EACH, TRAIN, SHOWN = 125, 100, 16  # images of a cluster; those trained on; samples in a picture
 CHANNELS, PATCH = (32, 64, 128), 2
-SETTINGS = {"[0, 1]": dict(rate=3e-3, epochs=(10, 60, 300)), "standardised": dict(rate=8e-4, epochs=(10, 100, 700))}
-FEW, TEST, SEEDS, LENGTHS = 32, 200, range(8), (50, 100, 200, 400, 800)
+SETTINGS = {"[0, 1]": dict(rate=3e-3, epochs=(10, 60, 300)), "standardised": dict(rate=8e-4, epochs=(10, 100, 500))}
+FEW, TEST, SEEDS, LENGTHS = 32, 200, range(6), (50, 100, 200, 400, 800)
 ARMS = ((0, 1, FEW), *((m, modes, FEW) for m in (5, 20) for modes in (2, 1)), (0, 1, FEW // 2))  # distance, modes, images
 
 
@@ -113,27 +113,32 @@ def memorising(m: float, modes: int, few: int, seed: int) -> dict[str, list[floa
 
 def main() -> None:
     torch.set_num_threads(1)
-    begin = time.perf_counter()
+    begin, before = time.perf_counter(), json.loads(TARGET.read_text(encoding="utf-8")) if TARGET.exists() else {}
     result = {"command": "python -m tools.digits", "commit": commit(), "date": datetime.date.today().isoformat(), "minutes": 0.0,
               "seeds": {"pictures": 1, "memorising": len(SEEDS)},
               "versions": f"torch {torch.__version__.split('+')[0]}, numpy {np.__version__}, Python {platform.python_version()}",
               "machine": f"{platform.machine()}, one of {os.cpu_count()} cores, cpu",
-              "lengths": LENGTHS, "pictures": [], "memorising": []}
+              "lengths": LENGTHS, "pictures": before.get("pictures", []), "memorising": before.get("memorising", [])}
+    done = [[value for value in row.values() if not isinstance(value, list)] for row in result["memorising"]]
 
     def keep(part, **row):
         result[part].append(row)
-        result["minutes"] = round((time.perf_counter() - begin) / 60, 1)
+        result["minutes"] = round(before.get("minutes", 0.0) + (time.perf_counter() - begin) / 60, 1)
         write(TARGET, json.dumps(result, indent=1) + "\n")
         print(part, {key: value for key, value in row.items() if key != "png"}, f"{result['minutes']} min", flush=True)
 
     def draw(name):
-        for kind in ("far", "near"):
+        drawn = {row["pair"] for row in result["pictures"] if (row["setting"], row["epoch"]) == (name, SETTINGS[name]["epochs"][-1])}
+        for kind in (kind for kind in ("far", "near") if kind not in drawn):
+            result["pictures"] = [row for row in result["pictures"] if (row["setting"], row["pair"]) != (name, kind)]
             for epoch, picture, found in pictures(name, kind):
                 keep("pictures", setting=name, pair=kind, epoch=epoch, png=picture, **found)
 
     draw("[0, 1]")
     for seed in SEEDS:
         for m, modes, few in ARMS:
+            if [seed, m, modes, few] in done:
+                continue
             keep("memorising", seed=seed, m=m, modes=modes, images=few, **memorising(m, modes, few, seed))
     draw("standardised")
 

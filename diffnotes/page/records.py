@@ -2,6 +2,7 @@
 
 A chapter calls ``beside`` with its main numbers.  ``python -m tools.record book/NAME.ipynb`` executes it in the authors' full
 setting, in double precision and with other seeds, and writes the numbers and verdicts to ``records/NAME.json`` in this folder.
+Runs with tools of their own, which no preset of a chapter could hold, are in ``records/runs``; ``long_run`` reads them.
 """
 
 import json
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from ..base import checks as check
+from .tables import table
 
 MIME = "application/vnd.diffnotes.record+json"
 
@@ -30,16 +32,23 @@ class Beside:
         return "\n".join(line.rstrip() for line in lines)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"text/plain": str(self), MIME: {"values": self.values}}
+        kept = self.record["values"] if self.record else {}
+        rows = {name: {"this run": value} for name, value in self.values.items()}
+        for name in kept and rows:
+            rows[name]["paper preset"] = kept.get(name, "")
+        caption = " ".join(line.strip() + "." for line in provenance(self.record)) if self.record else ""
+        return {"text/plain": str(self), "text/html": table(rows, caption).html(), MIME: {"values": self.values}}
 
 
 def provenance(record: dict) -> list[str]:
     """Where a record comes from, in words, and whether its verdicts are those of the ``ci`` preset."""
+    seeds = record["seeds"]
+    seeds = f"{seeds} seeds" if isinstance(seeds, int) else "seeds: " + ", ".join(f"{n} for {what}" for what, n in seeds.items())
     lines = [f"recorded {record['date']} in {record['minutes']} min: {record['command']}",
-             f"  {record['seeds']} seeds; {record['versions']}; {record['machine']}"]
+             f"  {seeds}; {record['versions']}; {record['machine']}"]
     if "commit" in record:  # records made before 26 November 2026 have none
         lines.append(f"  commit {record['commit']}")
-    for variant, verdicts in record["verdicts"].items():
+    for variant, verdicts in record.get("verdicts", {}).items():
         if variant != "ci":
             here = record["verdicts"]["ci"]
             other = [f"{id} {verdicts.get(id)}" for id in here if verdicts.get(id) != here[id]]
@@ -67,3 +76,11 @@ def load(chapter: str) -> dict | None:
     """The record of a chapter, or None."""
     path = resources.files(__package__).joinpath("records", f"{chapter}.json")
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def long_run(name: str) -> dict:
+    """A run that was made once and kept with its pictures, such as "digits" of ``python -m tools.digits``."""
+    path = resources.files(__package__).joinpath("records", "runs", f"{name}.json")
+    if not path.is_file():
+        check.fail("name", repr(name), "a run in the package's folder page/records/runs")
+    return json.loads(path.read_text(encoding="utf-8"))
