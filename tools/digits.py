@@ -67,7 +67,7 @@ def facts(point, train, test, drawn, raw, parts):
     """Losses on the same noise, and how far the samples are from the training images, as a multiple of what held-out ones are."""
     nearest = [torch.cdist(x, raw[parts[0]]).amin(1).mean() for x in (drawn, raw[parts[1]])]
     halves = {"training loss": train, "test loss": test}
-    values = {row: np.mean([dn.mean_denoising_loss(point.average.score, SDE, part, np.random.default_rng(4), draws=320)
+    values = {row: np.mean([dn.mean_denoising_loss(point.average.score, SDE, part, np.random.default_rng(4), draws=320).item()
                             for part in x.chunk(2)]) for row, x in halves.items()}
     t = (torch.arange(400, dtype=torch.float64) + 0.5) / 400 * SDE.T
     values["best Gaussian denoiser"] = dn.gaussian_denoising_loss(SDE, train.double(), t).mean().item()
@@ -106,7 +106,7 @@ def memorising(m: float, modes: int, few: int, seed: int) -> dict[str, list[floa
 
     def losses(part):
         found = (dn.mean_denoising_loss(score, SDE, part, np.random.default_rng(4), draws=800) for score in (*kept, optimal))
-        return [round(value, 3) for value in found]
+        return [round(value.item(), 3) for value in found]
 
     return {"training loss": losses(train), "test loss": losses(x[FEW:])}
 
@@ -128,7 +128,8 @@ def main() -> None:
         print(part, {key: value for key, value in row.items() if key != "png"}, f"{result['minutes']} min", flush=True)
 
     def draw(name):
-        drawn = {row["pair"] for row in result["pictures"] if (row["setting"], row["epoch"]) == (name, SETTINGS[name]["epochs"][-1])}
+        last = name, SETTINGS[name]["epochs"][-1]
+        drawn = {row["pair"] for row in result["pictures"] if (row["setting"], row["epoch"]) == last}
         for kind in (kind for kind in ("far", "near") if kind not in drawn):
             result["pictures"] = [row for row in result["pictures"] if (row["setting"], row["pair"]) != (name, kind)]
             for epoch, picture, found in pictures(name, kind):

@@ -5,9 +5,14 @@ setting, in double precision and with other seeds, and writes the numbers and ve
 Runs with tools of their own, which no preset of a chapter could hold, are in ``records/runs``; ``long_run`` reads them.
 """
 
+import base64
+import io
 import json
 from dataclasses import dataclass
 from importlib import resources
+
+import numpy as np
+from PIL import Image
 
 from ..base import checks as check
 from .tables import table
@@ -79,8 +84,19 @@ def load(chapter: str) -> dict | None:
 
 
 def long_run(name: str) -> dict:
-    """A run that was made once and kept with its pictures, such as "digits" of ``python -m tools.digits``."""
+    """A run that was made once and kept with its pictures, such as "digits" of ``python -m tools.digits``.
+
+    Each of its pictures has, beside the PNG in base64, its grey levels 0, ..., 255 under "grey", uint8 [height, width].
+    """
     path = resources.files(__package__).joinpath("records", "runs", f"{name}.json")
     if not path.is_file():
         check.fail("name", repr(name), "a run in the package's folder page/records/runs")
-    return json.loads(path.read_text(encoding="utf-8"))
+    run = json.loads(path.read_text(encoding="utf-8"))
+    for row in run["pictures"]:
+        row["grey"] = grey(row["png"])
+    return run
+
+
+def grey(png: str) -> np.ndarray:
+    """A PNG in base64 as grey levels, uint8 [height, width]."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("L"))
