@@ -207,6 +207,7 @@ def calls(device="cpu"):
         "per_example_loss": (dn.per_example_loss, dict(score=plane.score, sde=SDE, x0=data, t=0.5, noise=data.expand(2, 6, 2))),
         "auc": (dn.auc, dict(members=data, others=data[:, :1] + 1)),
         "true_positive_rate": (dn.true_positive_rate, dict(members=data, others=data[:, :1] + 1, false_positive_rate=0.3)),
+        "mean_denoising_loss": (dn.mean_denoising_loss, dict(score=plane.score, sde=SDE, x=data, generator=rng(), draws=4, t_min=1e-3)),
         "gaussian_denoising_loss": (dn.gaussian_denoising_loss, dict(sde=SDE, x0=data, t=tau)),
         "dequantise": (dn.dequantise, dict(levels=torch.zeros(2, 4, dtype=torch.uint8, **on), generator=rng())),
         "Scaling.standardising": (dn.Scaling.standardising, dict(x=data)), "Scaling.none": (dn.Scaling.none, dict(d=2)),
@@ -216,6 +217,8 @@ def calls(device="cpu"):
         "kmeans": (dn.kmeans, dict(x=data, k=2, seed=0, points=data, restarts=1)),
         "Clusters.pair": (clusters.pair, dict(kind="near", at_least=1)), "Clusters.large": (clusters.large, dict(at_least=1)),
         "Clusters.matching": (clusters.matching, dict(kind="near", among=[0, 1, 2, 3])),
+        "Clusters.facts": (clusters.facts, dict(pair=[0, 1])),  # pixels: test_clusters
+        "shifted": (dn.shifted, dict(x=data, m=2.0, generator=rng(), modes=1)),
         "Clusters.draw": (clusters.draw, dict(clusters=[0, 1], n=2, generator=rng())),
         "SGD": (dn.SGD, dict(rate=0.1)), "Adam": (dn.Adam, dict(rate=0.1, betas=(0.9, 0.99), epsilon=1e-8)),
         "Grouped": (dn.Grouped, dict(sizes=[1, 1], optimisers=[dn.SGD(0.1), dn.SGD(0.2)])),
@@ -236,7 +239,7 @@ def max_of(n):
 
 # Public, and not here: what they do not take is checked elsewhere, by the test named.
 ELSEWHERE = {
-    "beside": "test_records", "by_preset": "test_claims_and_chapters", "claim": "test_claims_and_chapters", "device": "test_claims_and_chapters",
+    "beside": "test_records", "long_run": "test_records", "by_preset": "test_claims_and_chapters", "claim": "test_claims_and_chapters", "device": "test_claims_and_chapters",
     "ledger": "test_claims_and_chapters", "registry": "test_claims_and_chapters", "precision": "test_claims_and_chapters",
     "preset": "test_claims_and_chapters", "seeds": "test_claims_and_chapters", "start": "test_claims_and_chapters", "mnist": "test_data",
     "plots": "test_claims_and_chapters", "figures": "test_figures", "stop_the_training": "test_stopping", "mixer": "test_mixer", "leaf": "test_leafing", "table": "test_tables", "measured": "test_quoting", "turning": "test_tables", "power": "test_tables", "spread": "test_tables",
