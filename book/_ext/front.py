@@ -26,8 +26,8 @@ FINDINGS = (
      "of the models lose a far mode, a bump of the target, in what they generate. It is the paper’s way of reading off a density "
      "that loses it."),
     ("57_privacy", "A4", r"least test loss: n = 100: ([\d.]+)", "{0} <small>AUC</small>",
-     "for telling whether an image was among the 100 trained on (0.5 is guessing, 1 is certain), at the best time to stop. "
-     "Stopping in time is not privacy."))
+     "for telling whether an image was among the 100 trained on (0.5 is guessing, 1 is certain), at the best time to stop and "
+     "the noise level that the attacker picks. Stopping in time is not privacy."))
 
 
 def tally(ledger) -> str:

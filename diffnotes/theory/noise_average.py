@@ -16,10 +16,12 @@ with b the standard deviation of the input and u its mean over b; Stein's identi
 
 import math
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from ..base import checks as check
-from ..processes import DiffusedMixture
+from ..processes import DiffusedMixture, LinearSDE
 from .features import RandomFeatures
 from .flow import Statistics
 
@@ -53,6 +55,43 @@ def denoising_statistics(features: RandomFeatures, p: DiffusedMixture, t: float,
     B = _mehler(b * p.mixture.weights.sqrt()[:, None], u, active, density, unit @ unit.mT, check.integer("terms", terms, 2))
     C = -features.W.mT * (p.mixture.weights @ active)
     return Statistics(std**2 / features.width * B, std**2 / math.sqrt(features.width) * C, torch.full_like(size[0], features.d))
+
+
+def smooth_statistics(activation, W: Tensor, x: Tensor, sde: LinearSDE, t: float, *,
+                      terms: int = 8, nodes: int = 24) -> Statistics:
+    """B, C and S = d of the denoising loss on a data set for features sigma(w . x) / sqrt(m), sigma smooth, such as tanh.
+
+    The same series, with coefficients from Gauss-Hermite quadrature; the diagonal of B is not expanded.
+
+    Args:
+        activation: a smooth function of a tensor.
+        W: inner weights [m, d]; rows must not be zero.
+        x: data [n, d].
+        terms: Hermite terms of the off-diagonal entries, which fall like |g_ij|^terms.
+        nodes: of the quadrature, at least terms.
+    """
+    sigma, W = check.function("activation", activation), check.tensor("W", W, ("m", "d"))
+    x = check.tensor("x", x, ("n", W.shape[1]), like=W)
+    time = W.new_tensor(check.number("t", t, 0.0, check.instance("sde", sde, LinearSDE).T, open_low=True))
+    terms = check.integer("terms", terms, 2)
+    size, (m, d), std = torch.linalg.vector_norm(W, dim=1), W.shape, sde.std(time)
+    check.holds("W", size > 0, "rows other than zero", size)
+    mean, square = sde.scale(time) * x @ W.mT, torch.zeros_like(size)
+    alpha = W.new_zeros(terms, len(x), m)
+    for z, weight in zip(*np.polynomial.hermite_e.hermegauss(check.integer("nodes", nodes, terms)), strict=True):
+        value = check.tensor("activation", sigma(mean + std * z * size), tuple(mean.shape), like=mean)
+        share, before, hermite = weight / math.sqrt(2 * math.pi), 0.0, 1.0
+        square = square + share * value.square().mean(0)
+        for k in range(terms):  # hermite is He_k(z) / sqrt(k!)
+            alpha[k] += share * hermite * value
+            before, hermite = hermite, (z * hermite - math.sqrt(k) * before) / math.sqrt(k + 1)
+    unit, B = W / size[:, None], W.new_zeros(m, m)
+    g = unit @ unit.mT
+    for a in alpha.flip(0):
+        B = B * g + a.mT @ a / len(x)
+    B = (B + B.mT) / 2
+    B = std**2 / m * (B - torch.diag(B.diagonal() - square))
+    return Statistics(B, -std / math.sqrt(m) * unit.mT * alpha[1].mean(0), torch.full_like(size[0], d))
 
 
 def _mehler(b, u, active, density, g, terms: int):

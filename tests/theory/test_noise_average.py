@@ -184,3 +184,17 @@ def test_truncation_keeps_its_bound_and_a_positive_matrix(seed, t, terms, kind):
     assert torch.linalg.eigvalsh(short.B)[0] > -1e-12 * short.B.abs().max()
     assert (short.B.diagonal() >= 0).all()
     torch.testing.assert_close(short.C, C, rtol=1e-7, atol=1e-10)
+
+
+def test_smooth_features_agree_with_quadrature_in_two_dimensions():
+    """tanh in the plane: the noise average on a Gauss-Hermite grid of both its coordinates, without a series."""
+    W, x = dn.normal(np.random.default_rng(3), (5, 2)), dn.normal(np.random.default_rng(4), (3, 2))
+    result, t = dn.smooth_statistics(torch.tanh, W, x, SDE, 0.2, terms=60, nodes=80), 0.2
+    node, weight = (torch.from_numpy(a) for a in np.polynomial.hermite_e.hermegauss(60))
+    z, weight = torch.cartesian_prod(node, node), torch.outer(weight, weight).flatten() / (2 * math.pi)
+    phi = torch.tanh(SDE.perturb(x[:, None].expand(-1, len(z), -1), torch.full((3, len(z)), t), z.expand(3, -1, -1)) @ W.mT) / 5**0.5
+    B = SDE.std(t) ** 2 * torch.einsum("k,nki,nkj->ij", weight, phi, phi) / 3
+    C = -SDE.std(t) * torch.einsum("k,kd,nki->di", weight, z, phi) / 3
+    torch.testing.assert_close(result.B, B, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(result.C, C, rtol=1e-6, atol=1e-9)
+    assert result.S == 2

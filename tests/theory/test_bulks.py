@@ -1,0 +1,106 @@
+"""The third bulk: its bounds by brute force, the mean of an inverse Wishart matrix, and the constants of an activation."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import diffnotes as dn
+
+F64 = torch.float64
+SDE = dn.OU(T=5.0)
+
+
+def drawn(rng, *shape):
+    return torch.from_numpy(rng.standard_normal(shape))
+
+
+def test_the_bounds_hold_for_every_instance_and_are_attained():
+    """Random shapes and scales, low ranks and full ones; a bound with k + 1 for k would fail."""
+    rng, tight = np.random.default_rng(0), []
+    for trial in range(600):
+        n, d = rng.integers(1, 7, 2)
+        m = n + d + rng.integers(0, 6)
+        psi, v = 10 ** rng.uniform(-2, 2) * drawn(rng, m, n), 10 ** rng.uniform(-2, 2) * drawn(rng, m, d)
+        if trial % 3 == 0:  # some directions of V lie in the span of Psi, or nearly
+            v = v * (torch.arange(d) > 0) + psi @ drawn(rng, n, d) * 10 ** rng.uniform(-1, 1)
+        if trial % 7 == 0:
+            psi[:, 0] = psi[:, -1]
+        low, high = dn.third_bulk_bounds(psi, v)
+        seen = torch.linalg.eigvalsh(psi @ psi.mT + v @ v.mT).flip(0)[n : n + d].clamp(min=0)
+        slack = 1e-9 * float(psi.square().sum() + v.square().sum())
+        assert (low <= seen + slack).all() and (seen <= high + slack).all(), (n, d, m)
+        keep = seen > 1e3 * slack
+        tight.append(torch.stack([(seen / high)[keep], (low / seen)[keep]], 1))
+    below, above = torch.cat(tight).amax(0)
+    assert 0.99 < below <= 1 + 1e-6 and 0.99 < above <= 1 + 1e-6
+
+
+def test_orthogonal_blocks_attain_the_upper_bound():
+    psi, v = torch.eye(6, dtype=F64)[:, :2] * 3, torch.eye(6, dtype=F64)[:, 2:4] * torch.tensor([2.0, 1.0], dtype=F64)
+    low, high = dn.third_bulk_bounds(psi, v)
+    torch.testing.assert_close(high, torch.tensor([4.0, 1.0], dtype=F64))
+    torch.testing.assert_close(low, torch.tensor([4 * 9 / 13, 9 / 10], dtype=F64))
+    with pytest.raises(ValueError, match=r"^psi: got 2 \+ 2 columns in R\^3; allowed: n \+ d <= m"):
+        dn.third_bulk_bounds(psi[:3], v[:3])
+
+
+def test_the_mean_inverse_is_that_of_a_wishart_matrix():
+    """Over draws of W and G the mean of S^{-1} has the inverse of the predicted eigenvalues: m - n - d - 1, not m."""
+    rng, n, d, m, r, s = np.random.default_rng(1), 5, 3, 24, 0.8, 0.6
+    parts = dn.FeatureParts(0.0, 0.7, 0.3, 0.05)
+    x, draws = drawn(rng, n, d), []
+    for _ in range(4000):
+        W = drawn(rng, m, d) / d**0.5
+        psi = (parts.slope * r * W @ x.mT + parts.sample**0.5 * drawn(rng, m, n)) / n**0.5
+        v = s * parts.slope * W
+        off = v - psi @ torch.linalg.lstsq(psi, v).solution
+        draws.append(torch.linalg.inv(v.mT @ off))
+    mean, error = torch.stack(draws).mean(0), torch.stack(draws).std(0) / len(draws) ** 0.5
+    basis = torch.linalg.eigh(x.mT @ x)[1]
+    wanted = basis / (dn.third_bulk(x, m, parts, r, s) - parts.rest) @ basis.mT
+    assert ((mean - wanted).abs() < 4.5 * error).all()
+    assert (mean - wanted).abs().max() < 0.05 * wanted.abs().max()
+
+
+@pytest.mark.parametrize("t", [0.003, 0.1, 1.0])
+def test_parts_of_relu_have_closed_forms(t):
+    r, s = SDE.scale(t).item(), SDE.std(t).item()
+    total, rho = r**2 + s**2, r**2 / (r**2 + s**2)
+    kernel = (math.sqrt(1 - rho**2) + rho * (math.pi - math.acos(rho))) / (2 * math.pi)
+    parts = dn.feature_parts(torch.relu, r, s)
+    assert math.isclose(parts.mean, math.sqrt(total / (2 * math.pi)), rel_tol=1e-6) and math.isclose(parts.slope, 0.5, rel_tol=1e-6)
+    assert abs(parts.sample - total * (kernel - 1 / (2 * math.pi) - rho / 4)) < 1e-6
+    assert abs(parts.rest - total * (0.5 - kernel - (1 - rho) / 4)) < 1e-6
+
+
+def test_parts_of_tanh_follow_from_its_hermite_coefficients():
+    r, s = SDE.scale(0.1).item(), SDE.std(0.1).item()
+    z, w = np.polynomial.hermite_e.hermegauss(80)
+    w, size, rho = w / w.sum(), math.hypot(r, s), r**2 / (r**2 + s**2)
+    c = [float(w @ (np.tanh(size * z) * np.polynomial.hermite_e.HermiteE.basis(k)(z))) / math.sqrt(math.factorial(k)) for k in range(30)]
+    parts = dn.feature_parts(torch.tanh, r, s)
+    assert math.isclose(parts.slope, float(w @ np.cosh(size * z) ** -2.0), rel_tol=1e-6) and abs(parts.mean) < 1e-12
+    assert math.isclose(parts.sample, sum(c[k] ** 2 * rho**k for k in range(2, 30)), rel_tol=1e-5)
+    assert math.isclose(parts.rest, sum(c[k] ** 2 * (1 - rho**k) for k in range(2, 30)), rel_tol=1e-4)
+    low, high = parts.edges(400, 100)
+    assert math.isclose(low, parts.rest + parts.sample) and math.isclose(high, parts.rest + 9 * parts.sample)
+
+
+def test_prediction_is_close_for_real_features():
+    """tanh, d = 16: the median of the third bulk within a tenth, from the exact second moment."""
+    rng, t, d, n, m = np.random.default_rng(2), 0.03, 16, 32, 384
+    W, x = drawn(rng, m, d) / d**0.5, drawn(rng, n, d)
+    r, s = SDE.scale(t).item(), SDE.std(t).item()
+    value = dn.GradientFlow(dn.smooth_statistics(torch.tanh, W, x, SDE, t)).eigenvalues.flip(0) * m / s**2
+    predicted = dn.third_bulk(x, m, dn.feature_parts(torch.tanh, r, s), r, s)
+    assert (predicted.diff() <= 0).all() and abs(float(value[n : n + d].median() / predicted.median()) - 1) < 0.1
+
+
+def test_too_few_features_and_linear_ones_are_refused():
+    x, parts = torch.eye(3, dtype=F64), dn.FeatureParts(0.0, 1.0, 0.1, 0.1)
+    with pytest.raises(ValueError, match=r"^m: got 7; allowed: more than n \+ d \+ 1 = 7"):
+        dn.third_bulk(x, 7, parts, 1.0, 1.0)
+    with pytest.raises(ValueError, match=r"^parts: .*slope and sample other than zero"):
+        dn.third_bulk(x, 9, dn.feature_parts(lambda y: y, 1.0, 0.5), 1.0, 1.0)
