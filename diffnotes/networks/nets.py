@@ -162,7 +162,8 @@ class SwishNet(Replicas):
         hidden = torch.bmm(self._inner.mT, inputs)  # [R, h, N]
         gate = torch.sigmoid(hidden)
         swish = hidden.mul_(gate)
-        slope = torch.lerp(swish, torch.ones((), dtype=gate.dtype, device=gate.device), gate, out=gate)  # swish' = swish + gate (1 - swish)
+        one = torch.ones((), dtype=gate.dtype, device=gate.device)
+        slope = torch.lerp(swish, one, gate, out=gate)  # swish' = swish + gate (1 - swish)
         residual = (self._read_out(swish) / self.output_scale[:, None]).add_(noise)
         error = (residual * (2 / (self.output_scale[:, None] * noise.shape[1])))[:, None]
         to_outer = torch.bmm(error, swish.mT)[:, 0]
