@@ -248,7 +248,7 @@ ELSEWHERE = {
     **dict.fromkeys(("Certificate", "FiniteWidth", "GradientGap", "ResolventBound", "SampleBound", "Theorem1", "Theorem2", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
     **dict.fromkeys(("SGD.step", "Adam.step", "Grouped.step", "SwishNet.inputs", "SwishNet.output", "SwishNet.gradient", "UNet.inputs",
                      "UNet.gradient"), "called by train, which checks"),
-    **dict.fromkeys(("train_arms", "Arm", "Arm.streams", "Arm.draw", "Trained", "Trained.read", "Trained.at"), "test_arms"), "Trained.finite": "has no arguments",
+    **dict.fromkeys(("SwishNet.sharpness", "train_arms", "Arm", "Arm.streams", "Arm.draw", "Trained", "Trained.read", "Trained.at"), "test_arms"), "Trained.finite": "has no arguments",
     **dict.fromkeys(("Replicas", "Network", "Network.inputs", "Network.gradient", "Network.with_theta"), "what SwishNet and UNet are"),
 }
 
