@@ -65,7 +65,11 @@ def calls(device="cpu"):
         "Problem.empirical": (problem.empirical, dict(data=data[:, :1])), "Problem.train": (problem.train, dict(m=3, n=5, seeds=2)),
         "Problem.divergence": (problem.divergence, dict(score=runs[0].score(tau), steps=6, cells=200, reach=8.0)),
         "Problem.generated": (problem.generated, dict(score=runs[0].score(tau), steps=6, cells=200, reach=8.0)),
-        "generate": (dn.generate, dict(score=runs[0].score(tau), p=p, t_min=0.1, steps=6, cells=200, reach=8.0)),
+        "generate": (dn.generate, dict(score=runs[0].score(tau), p=p, t_min=0.1, steps=6, cells=200, reach=8.0, power=4.0)),
+        "flowed": (dn.flowed, dict(score=p.score, p=p, t_min=0.1, steps=6, cells=200, reach=8.0, power=2.0)),
+        "integrated": (dn.integrated, dict(score=p.score, p=p, t=0.5, cells=20, reach=5.0)),
+        "read_outs": (dn.read_outs, dict(score=p.score, p=p, t_min=0.1, t_integral=0.5, steps=4, cells=200, reach=8.0)),
+        "Generated.shares": (dn.Generated(line, dn.cell_widths(line), prior[None], prior).shares, dict(splits=line[10:30:5])),
         "Generated.below": (dn.Generated(line, dn.cell_widths(line), prior[None], prior).below, dict(split=0.5)),
         "Generated.at": (dn.Generated(line, dn.cell_widths(line), prior[None], prior).at, dict(points=line[::2])),
         "Problem.solver_error": (problem.solver_error, dict(steps=6, cells=200, reach=8.0)),
@@ -131,6 +135,8 @@ def calls(device="cpu"):
         "third_bulk": (dn.third_bulk, dict(x=data, m=12, parts=parts, scale=0.9, std=0.4)),
         "equivalent_spectrum": (dn.equivalent_spectrum, dict(b=tau, parts=parts, psi_m=8.0, psi_n=2.0, scale=0.9, std=0.4, width=0.1)),
         "arc_cosine_kernel": (dn.arc_cosine_kernel, dict(y=data[:2], z=data[2:5])),
+        "dual_kernel": (dn.dual_kernel, dict(activation=torch.tanh, x=data[:2], z=data[2:5], terms=4, nodes=9)),
+        "least_squares_flow": (dn.least_squares_flow, dict(phi=data[:3], y=data[3:], tau=tau)),
         "gaussian_features": (partial(dn.gaussian_features, **on), dict(width=4, d=2, T=2.0, generator=rng(), embedding=3)),
         "norm_needed": (dn.norm_needed, dict(flow=flow, share=0.5)),
         "time_needed": (dn.time_needed, dict(flow=flow, share=0.5)),
@@ -188,6 +194,7 @@ def calls(device="cpu"):
         "reverse_sde_density": (dn.reverse_sde_density, dict(score=p.score, sde=SDE, x=line, t=down, prior=prior, order=2, edge_mass=1e-3)),
         "stretched_grid": (dn.stretched_grid, dict(reach=10.0, n=11, core=2.0)),
         "denoise": (dn.denoise, dict(score=plane.score, sde=SDE, x=data, t=0.5)),
+        "local_score": (dn.local_score, dict(images=images[0], sde=SDE, patch=3, equivariant=True)),
         "probability_flow": (dn.probability_flow, dict(score=plane.score, sde=SDE, x=data, t=down)),
         "probability_flow_log_prob": (dn.probability_flow_log_prob, dict(
             score=plane.score, sde=SDE, x=data, t=down.flip(0), prior_log_prob=lambda x: -(x**2).sum(-1) / 2, probes=2, generator=rng())),
@@ -197,6 +204,10 @@ def calls(device="cpu"):
         "normal": (dn.normal, dict(generator=rng(), shape=(2, 3))), "uniform": (dn.uniform, dict(generator=rng(), shape=(2, 3))),
         "permutation": (dn.permutation, dict(generator=rng(), n=4)),
         "denoising_loss": (dn.denoising_loss, dict(score=plane.score, sde=SDE, x0=data, t=0.5, noise=data)),
+        "per_example_loss": (dn.per_example_loss, dict(score=plane.score, sde=SDE, x0=data, t=0.5, noise=data.expand(2, 6, 2))),
+        "auc": (dn.auc, dict(members=data, others=data[:, :1] + 1)),
+        "true_positive_rate": (dn.true_positive_rate, dict(members=data, others=data[:, :1] + 1, false_positive_rate=0.3)),
+        "mean_denoising_loss": (dn.mean_denoising_loss, dict(score=plane.score, sde=SDE, x=data, generator=rng(), draws=4, t_min=1e-3)),
         "gaussian_denoising_loss": (dn.gaussian_denoising_loss, dict(sde=SDE, x0=data, t=tau)),
         "dequantise": (dn.dequantise, dict(levels=torch.zeros(2, 4, dtype=torch.uint8, **on), generator=rng())),
         "Scaling.standardising": (dn.Scaling.standardising, dict(x=data)), "Scaling.none": (dn.Scaling.none, dict(d=2)),
@@ -206,6 +217,8 @@ def calls(device="cpu"):
         "kmeans": (dn.kmeans, dict(x=data, k=2, seed=0, points=data, restarts=1)),
         "Clusters.pair": (clusters.pair, dict(kind="near", at_least=1)), "Clusters.large": (clusters.large, dict(at_least=1)),
         "Clusters.matching": (clusters.matching, dict(kind="near", among=[0, 1, 2, 3])),
+        "Clusters.facts": (clusters.facts, dict(pair=[0, 1])),  # pixels: test_clusters
+        "shifted": (dn.shifted, dict(x=data, m=2.0, generator=rng(), modes=1)),
         "Clusters.draw": (clusters.draw, dict(clusters=[0, 1], n=2, generator=rng())),
         "SGD": (dn.SGD, dict(rate=0.1)), "Adam": (dn.Adam, dict(rate=0.1, betas=(0.9, 0.99), epsilon=1e-8)),
         "Grouped": (dn.Grouped, dict(sizes=[1, 1], optimisers=[dn.SGD(0.1), dn.SGD(0.2)])),
@@ -226,7 +239,7 @@ def max_of(n):
 
 # Public, and not here: what they do not take is checked elsewhere, by the test named.
 ELSEWHERE = {
-    "beside": "test_records", "by_preset": "test_claims_and_chapters", "claim": "test_claims_and_chapters", "device": "test_claims_and_chapters",
+    "beside": "test_records", "long_run": "test_records", "by_preset": "test_claims_and_chapters", "claim": "test_claims_and_chapters", "device": "test_claims_and_chapters",
     "ledger": "test_claims_and_chapters", "registry": "test_claims_and_chapters", "precision": "test_claims_and_chapters",
     "preset": "test_claims_and_chapters", "seeds": "test_claims_and_chapters", "start": "test_claims_and_chapters", "mnist": "test_data",
     "plots": "test_claims_and_chapters", "figures": "test_figures", "stop_the_training": "test_stopping", "mixer": "test_mixer", "leaf": "test_leafing", "table": "test_tables", "measured": "test_quoting", "turning": "test_tables", "power": "test_tables", "spread": "test_tables",
@@ -235,7 +248,7 @@ ELSEWHERE = {
     **dict.fromkeys(("Certificate", "FiniteWidth", "GradientGap", "ResolventBound", "SampleBound", "Theorem1", "Theorem2", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
     **dict.fromkeys(("SGD.step", "Adam.step", "Grouped.step", "SwishNet.inputs", "SwishNet.output", "SwishNet.gradient", "UNet.inputs",
                      "UNet.gradient"), "called by train, which checks"),
-    **dict.fromkeys(("train_arms", "Arm", "Arm.streams", "Arm.draw", "Trained", "Trained.read", "Trained.at"), "test_arms"), "Trained.finite": "has no arguments",
+    **dict.fromkeys(("SwishNet.sharpness", "train_arms", "Arm", "Arm.streams", "Arm.draw", "Trained", "Trained.read", "Trained.at"), "test_arms"), "Trained.finite": "has no arguments",
     **dict.fromkeys(("Replicas", "Network", "Network.inputs", "Network.gradient", "Network.with_theta"), "what SwishNet and UNet are"),
 }
 

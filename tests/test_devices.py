@@ -48,6 +48,9 @@ def everything(device, dtype):
         "u-net": trained_images.theta, "image score": trained_images.score(pixels, 0.5), "standardised": scaling(pixels),
         "pixels' log_prob": scaling.log_prob(pixels.sum(-1)), "denoised": dn.denoise(p.score, sde, data, 0.5),
         "denoising loss": dn.denoising_loss(p.score, sde, data, 0.5, data), "principal": dn.principal_components(pixels[0], 2),
+        "shifted": dn.shifted(pixels[0], 2.0, rng(10)), "mean loss": dn.mean_denoising_loss(p.score, sde, data, rng(11), draws=5),
+        "each loss": dn.per_example_loss(p.score, sde, data, 0.5, torch.stack([data, -data])), "auc": dn.auc(samples, samples + 0.1),
+        "found": dn.true_positive_rate(samples, samples + 0.1, [0.0, 0.5]),
         "geometric": sde.geometric_times(0.1, 4, **kind),
         "trained": trained.net.theta, "average": trained.average.theta, "training loss": trained.loss, "swish": trained.net.score(x[:, None], 0.5),
         "read out": dn.kl_on_points(trained.net.score, target.log_prob(x[::4, None]), x, 0.065, every=4),
@@ -90,9 +93,9 @@ def test_cuda_agrees_with_the_cpu_on_the_same_noise(device):
 
 # Their device is an argument, they start from numbers alone, or their clusters are on the CPU.
 MAKERS = {"kappa_false", "kappa_proved", "width_exponent", "LinearSDE.growth", "LinearSDE.geometric_times", "time_nodes", "bounds.gaussian_tail", "bounds.gaussian_tail_union", "stretched_grid",
-          "normal", "uniform", "permutation", "Scaling.none", "Clusters.large", "Clusters.draw", "training_times",
+          "normal", "uniform", "permutation", "Scaling.none", "Clusters.large", "Clusters.draw", "training_times", "Clusters.facts",
           "MonteCarlo", "MonteCarlo.mean", "MonteCarlo.bound", "FeatureParts", "FeatureParts.edges", "feature_parts"}
-NEED_VALUES = {"bounds.power_law", "sample_bound", "mean_interval", "geometric_interval", "kmeans", "generate", "kernel_nodes", "DiffusedMixture.prior_kl", "Problem.kl_factor",
+NEED_VALUES = {"bounds.power_law", "sample_bound", "mean_interval", "geometric_interval", "kmeans", "generate", "kernel_nodes", "DiffusedMixture.prior_kl", "Problem.kl_factor", "flowed", "integrated", "read_outs",
                *(f"{kind}.{name}" for kind in ("Problem", "Runs") for name in ("generated", "divergence")), "Problem.solver_error", "Problem",
                "Run.certificate", "Runs.certificate", "minus_x_constants", "theorem_1", "theorem_2", "estimator_constants", "Runs.typical"}
 

@@ -1,33 +1,31 @@
 """The first screen's count of verdicts, doors and findings, made from the chapters' stored outputs.
 
 In the first chapter a Markdown cell that begins with ``<a id="front"></a>`` says the same in plain words, for GitHub and Colab;
-in the built book its HTML comes in its place.  A verdict that no longer has a number shown here stops the build.
+in the built book its HTML comes in its place.  A number shown here that no chapter computes stops the build.
 """
 
-import re
 from collections import Counter
 from html import escape
 from pathlib import Path
 
-from diffnotes.page import claims
+from diffnotes.page import claims, quoting
 
 MARK = '<a id="front"></a>'
 LEDGER = "03_claim_ledger.html"
 MANY = {"holds": "hold", "holds in experiment": "hold in experiment", "holds with repair": "hold with repair",
         "does not reproduce": "do not reproduce", "does not close": "do not close"}
 DOORS = Path(__file__).with_name("doors.html").read_text(encoding="utf-8").replace("\n", "")
-# A chapter, the claim with the numbers, where they stand in it, the big number and the sentence, which name them {0}, {1}, ...
+# A chapter, its numbers, the big number and the sentence: {0[0]} is the first number, {0[2]} its spread, {1[0]} the second.
 FINDINGS = (
-    ("51_two_clocks", "B1", r"tau_mem ([\d.]+) \+- ([\d.]+), tau_gen ([\d.]+)", "n<sup>{0}</sup> <small>± {1}</small>",
-     "is how the time to memorise grows with the data, for random features in 32 dimensions. The time to generalise hardly moves "
-     "there: n<sup>{2}</sup>."),
-    ("43_which_density", "F5", r"1900: by \(11\) in \d+%, (\d+)%.*?by the reverse SDE in \d+%, (\d+)%",
-     "{1}% <small>not {0}%</small>",
+    ("51_two_clocks", ("mem_exponent", "gen_exponent"), "n<sup>{0[0]}</sup> <small>{0[2]}</small>",
+     "is how the time to memorise grows with the data, for random features in 32 dimensions, at low noise. The time to "
+     "generalise hardly moves there: n<sup>{1[0]}</sup>."),
+    ("43_which_density", ("lost_sde", "lost_integrated"), "{0[0]} <small>not {1[0]}</small>",
      "of the models lose a far mode, a bump of the target, in what they generate. It is the paper’s way of reading off a density "
      "that loses it."),
-    ("57_privacy", "A4", r"least test loss: n = 100: ([\d.]+)", "{0} <small>AUC</small>",
-     "for telling whether an image was among the 100 trained on (0.5 is guessing, 1 is certain), at the best time to stop. "
-     "Stopping in time is not privacy."))
+    ("57_privacy", ("auc_100",), "{0[0]} <small>AUC</small>",
+     "for telling whether an image was among the 100 trained on (0.5 is guessing, 1 is certain), at the best time to stop and "
+     "the noise level that the attacker picks. Stopping in time is not privacy."))
 
 
 def tally(ledger) -> str:
@@ -46,15 +44,12 @@ def tally(ledger) -> str:
             f'<a href="{LEDGER}">Claim ledger</a></div><ul class="tally">{"".join(groups)}</ul></section>')
 
 
-def findings(ledger) -> str:
-    """Three results with a number each, out of the stored verdicts."""
-    value, cells = {item.id: (verdict.value, item) for item, verdict in ledger if verdict}, []
-    for chapter, claim, pattern, number, line in FINDINGS:
-        text, item = value[claim]
-        found = re.search(pattern, text)
-        if not found or item.chapter != chapter:
-            raise ValueError(f"claim {claim}: got {text!r} in {item.chapter}; allowed: a value with {pattern!r} in {chapter}")
-        cells.append(f'<div class="finding"><b>{number.format(*found.groups())}</b><p>{line.format(*found.groups())}</p>'
+def findings(book: Path) -> str:
+    """Three results with a number each, as the chapters have computed them."""
+    cells = []
+    for chapter, names, number, line in FINDINGS:
+        found = [quoting.quoted(book / f"{chapter}.ipynb", name).partition(" ") for name in names]
+        cells.append(f'<div class="finding"><b>{number.format(*found)}</b><p>{line.format(*found)}</p>'
                      f'<a href="{chapter}.html">How it was measured</a></div>')
     return f'<section class="findings">{"".join(cells)}</section>'
 
@@ -62,7 +57,7 @@ def findings(ledger) -> str:
 def front(book: Path) -> str:
     """One line of HTML, so that Markdown leaves it alone."""
     ledger = claims.ledger(book)
-    return f'<div class="front">{tally(ledger)}{DOORS}{findings(ledger)}</div>'
+    return f'<div class="front">{tally(ledger)}{DOORS}{findings(book)}</div>'
 
 
 def convert(text: str, book: Path) -> str:

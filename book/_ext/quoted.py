@@ -5,9 +5,11 @@
     :::{picture} 41_early_stopping fig-best-epoch
     :::
 
-Both come from the stored outputs that the tests recompute; a name that no chapter computes stops the build.
+Both come from the stored outputs that the tests recompute; a name that no chapter computes stops the build.  A picture comes
+as vectors alone, and its style sheet once a page.
 """
 
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -37,7 +39,10 @@ class PictureDirective(SphinxDirective):
 
     def run(self):
         chapter, name = self.arguments
-        return [nodes.raw("", quoting.picture(notebook(self.env, chapter), name), format="html")]
+        page = re.sub(r'<img class="dn-png".*?>', "", quoting.picture(notebook(self.env, chapter), name), flags=re.S)
+        if self.env.temp_data.setdefault("styled by", name) != name:  # temp_data lasts for one page
+            page = re.sub(r"<style>.*?</style>", "", page, count=1, flags=re.S)
+        return [nodes.raw("", page, format="html")]
 
 
 def setup(app):

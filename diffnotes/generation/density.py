@@ -76,7 +76,7 @@ def integrated_score_density(score, x: Tensor, t, *, improper: bool = False) -> 
     score points inwards at both ends the integral of its exponential diverges, which is a ``ValueError``.  With ``improper``
     it is zero everywhere instead, one over an infinite constant, and every density has an infinite divergence from it.
     """
-    slope, log_density = _integrated(score, x, t)
+    slope, log_density = integral(score, x, t)
     inwards = (slope[..., 0] > 0) & (slope[..., -1] < 0)
     allowed = "a score that points inwards at both ends of x; otherwise (11) does not normalise"
     if not improper:
@@ -94,12 +94,12 @@ def kl_on_points(score, log_p: Tensor, x: Tensor, t, every: int = 1) -> Tensor:
     outside the points does not count, and between them only through the integral.  NaN where the score is NaN.
     """
     every = check.integer("every", every)
-    log_q = _integrated(score, x, t, finite=False)[1][..., ::every].log_softmax(-1)
+    log_q = integral(score, x, t, finite=False)[1][..., ::every].log_softmax(-1)
     log_p = check.tensor("log_p", log_p, (log_q.shape[-1],), like=log_q).log_softmax(-1)
     return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
-def _integrated(score, x, t, finite=True):
+def integral(score, x, t, finite=True) -> tuple[Tensor, Tensor]:
     """The score at x [N] and its integral from the first point, both [*b, N]."""
     x = check.tensor("x", x, ("N",))
     check.holds("x", x.diff() > 0, "increasing points", x[1:])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..base import checks as check
-from ..processes import DiffusedMixture, Driftless, GaussianMixture, Standardised
+from ..processes import DiffusedMixture, Driftless, GaussianMixture, LinearSDE, Standardised
 from .density import kl_grid
 from .fokker_planck import cell_widths, reverse_sde_density, stretched_grid
 from .scores import Score
@@ -32,6 +32,15 @@ class Generated:
         share = ((split - self.x) / self.width + 0.5).clamp(0, 1)  # the part of each cell that is below
         return self.density @ (self.width * share) / (self.density @ self.width)
 
+    def shares(self, splits) -> Tensor:
+        """The shares below, between and above increasing ``splits`` [k], such as the weights of modes: [*b, k + 1], sum one."""
+        splits = check.tensor("splits", splits, ("k",), like=self.x)
+        check.holds("splits", splits.diff() > 0, "increasing numbers", splits[1:])
+        part = ((splits[:, None] - self.x) / self.width + 0.5).clamp(0, 1)  # of each cell, below each split
+        mass = self.density * self.width
+        below = (mass @ part.mT) / mass.sum(-1, keepdim=True)
+        return torch.cat([torch.zeros_like(mass[..., :1]), below, torch.ones_like(mass[..., :1])], -1).diff(dim=-1)
+
     def at(self, points) -> Tensor:
         """The densities at points [P] inside the grid, linear in the logarithm between the cells: [*b, P]."""
         points = check.tensor("points", points, ("P",), like=self.x)
@@ -42,36 +51,57 @@ class Generated:
         return torch.lerp(logs[..., right - 1], logs[..., right], share).exp()
 
 
-def generate(score, p: DiffusedMixture, t_min: float, *, steps: int = 64, cells: int = 1000, reach: float = 8.0) -> Generated:
+def generate(score, p: DiffusedMixture, t_min: float, *, steps: int = 64, cells: int = 1000, reach: float = 8.0,
+             power: float = 4.0, edge_mass: float = 0.05) -> Generated:
     """The density at t_min of the reverse SDE driven by ``score`` from the prior, in one dimension, beside p_{t_min}.
 
-    The Fokker-Planck equation is solved in the frame ``Standardised``, in steps even in t^(1/4).
+    The Fokker-Planck equation is solved in the frame ``Standardised``.
 
     Args:
         score: (x [N, 1], t number) -> [*b, N, 1].
         p: the target's marginals, which say where to look.
         t_min: where the reverse process stops.
-        steps, cells: of time, and on the line.
+        steps, cells: of time, even in t^(1 / power), and on the line.
         reach: how far the cells go on each side, in standard deviations of what no score at all generates.
+        power: 1 for even steps, which a score that wiggles in t needs; more make the last steps finer.
+        edge_mass: the most that the outermost cells may hold: see ``reverse_sde_density``.
     """
-    if check.instance("p", p, DiffusedMixture).mixture.d != 1:
-        check.fail("p", f"a density in d = {p.mixture.d}", "d = 1: the Fokker-Planck equation is solved on a line")
-    t_min = check.number("t_min", t_min, 0.0, p.sde.T, open_low=True, open_high=True)
-    score, like = Score(score, batch=True), check.with_values("p", p.mixture.means)
-    sde = Standardised(p.sde, p.mixture.covariance().sqrt().item() or 1.0)
-    kind: dict[str, Any] = dict(dtype=like.dtype, device=like.device)
-    end, start = (torch.tensor(t, **kind) for t in (t_min, sde.T))
-    core, prior_std, still = float(p.half_width(end, 3.0) / sde.unit(end)), float(sde.std(start)), Driftless(p.sde)
-    wide = check.number("reach", reach, 0.0, 38.0, open_low=True) * float(still.std(start) * sde.scale(end))
-    z = stretched_grid(max(wide, 25 * core), check.integer("cells", cells, 3), core, **kind)
-    t = torch.linspace(sde.T**0.25, t_min**0.25, check.integer("steps", steps) + 1, **kind).pow(4)
-    prior, width = GaussianMixture.normal(prior_std, **kind).log_prob(z[:, None]).exp(), cell_widths(z)
-    mass = (prior * width).sum()
-    check.holds("cells", (mass - 1).abs() <= 1e-3, "so many cells that they hold the prior's mass", mass)
+    z, unit, prior = line_of(p, t_min, cells, reach)
+    score, sde = Score(score, batch=True), Standardised(p.sde, _spread(p))
+    t = times_down(p.sde, t_min, steps, power, z)
 
     def framed(z, s):
         return sde.unit(s) * score(sde.unit(s) * z, s)
 
-    density = reverse_sde_density(framed, sde, z, t.clamp(end, start), prior)
-    x, unit = sde.unit(end) * z, sde.unit(end)
-    return Generated(x, unit * width, density / unit, p.log_prob(x[:, None], end).exp())
+    density = reverse_sde_density(framed, sde, z, t, prior, edge_mass=edge_mass)
+    x = unit * z
+    return Generated(x, unit * cell_widths(z), density / unit, p.log_prob(x[:, None], t[-1]).exp())
+
+
+def line_of(p: DiffusedMixture, t_min: float, cells: int, reach: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Checked cells z [N] for what is generated up to t_min, in units of the frame there; that unit; the prior's density at z."""
+    if check.instance("p", p, DiffusedMixture).mixture.d != 1:
+        check.fail("p", f"a density in d = {p.mixture.d}", "d = 1: the cells lie on a line")
+    t_min = check.number("t_min", t_min, 0.0, p.sde.T, open_low=True, open_high=True)
+    like = check.with_values("p", p.mixture.means)
+    sde, kind = Standardised(p.sde, _spread(p)), dict[str, Any](dtype=like.dtype, device=like.device)
+    end, start = (torch.tensor(t, **kind) for t in (t_min, sde.T))
+    core, prior_std, still = float(p.half_width(end, 3.0) / sde.unit(end)), float(sde.std(start)), Driftless(p.sde)
+    wide = check.number("reach", reach, 0.0, 38.0, open_low=True) * float(still.std(start) * sde.scale(end))
+    z = stretched_grid(max(wide, 25 * core), check.integer("cells", cells, 3), core, **kind)
+    prior = GaussianMixture.normal(prior_std, **kind).log_prob(z[:, None]).exp()
+    mass = (prior * cell_widths(z)).sum()
+    check.holds("cells", (mass - 1).abs() <= 1e-3, "so many cells that they hold the prior's mass", mass)
+    return z, sde.unit(end), prior
+
+
+def times_down(sde: LinearSDE, t_min: float, steps: int, power: float, like: Tensor) -> Tensor:
+    """Times [steps + 1] from T down to t_min, even in t^(1 / power)."""
+    root = 1 / check.number("power", power, 1.0, 16.0)
+    t = torch.linspace(sde.T**root, t_min**root, check.integer("steps", steps) + 1, dtype=like.dtype, device=like.device)
+    return t.pow(power).clamp(t_min, sde.T)
+
+
+def _spread(p: DiffusedMixture) -> float:
+    """The standard deviation of the target, by which the frame ``Standardised`` is made."""
+    return p.mixture.covariance().sqrt().item() or 1.0

@@ -1,7 +1,7 @@
 """Networks with all layers trained, as batches of replicas, and the images that they learn."""
 
 from .arms import Arm, Trained, train_arms
-from .clusters import Clusters, kmeans, principal_components
+from .clusters import Clusters, kmeans, principal_components, shifted
 from .data import Digits, Scaling, dequantise, mnist
 from .nets import Replicas, SwishNet
 from .training import SGD, Adam, Checkpoint, Grouped, Network, train
@@ -9,5 +9,5 @@ from .unet import UNet
 
 __all__ = [
     "SGD", "Adam", "Arm", "Checkpoint", "Clusters", "Digits", "Grouped", "Network", "Replicas", "Scaling", "SwishNet", "Trained",
-    "UNet", "dequantise", "kmeans", "mnist", "principal_components", "train", "train_arms",
+    "UNet", "dequantise", "kmeans", "mnist", "principal_components", "shifted", "train", "train_arms",
 ]

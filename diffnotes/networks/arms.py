@@ -80,10 +80,13 @@ class Trained:
     averages: list[SwishNet]
 
     def read(self, readout: Callable[[Any], Tensor], *, averaged: bool = False, every: int = 1) -> Tensor:
-        """What ``readout`` says of the score (a ``ScoreFn``) at every checkpoint, or each ``every``-th: [R, *value, K]."""
+        """What ``readout`` says of the score (a ``ScoreFn``) at every checkpoint, or each ``every``-th: [R, *value, K].
+
+        The score takes points on any device, wherever the networks are.
+        """
         check.function("readout", readout)
         nets = (self.averages if averaged else self.weights)[:: check.integer("every", every)]
-        return torch.stack([torch.as_tensor(readout(net.score)).cpu() for net in nets], -1)
+        return torch.stack([torch.as_tensor(readout(_anywhere(net))).cpu() for net in nets], -1)
 
     def at(self, epoch: int, *, averaged: bool = False) -> SwishNet:
         """The networks at one epoch, all replicas."""
@@ -95,6 +98,12 @@ class Trained:
     def finite(self) -> Tensor:
         """Which replicas did not diverge, bool [R]."""
         return self.weights[-1].finite()
+
+
+def _anywhere(net):
+    """The score of a network for points on other devices."""
+    place = net.theta.device
+    return lambda x, t: net.score(x.to(place), t.to(place) if isinstance(t, Tensor) else t).to(x.device)
 
 
 def train_arms(arms: Mapping[str, Arm], sde: LinearSDE, *, epochs: int, every: int = 20, samples: int = 1000,

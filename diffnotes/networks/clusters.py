@@ -70,6 +70,27 @@ class Clusters:
         pairs = match(graph, maxcardinality=True) if kind == "far" else match(graph)
         return sorted((min(pair), max(pair)) for pair in pairs)
 
+    def facts(self, pair, pixels: Tensor | None = None) -> dict[str, float]:
+        """What a pair of clusters (i, j) differs in, and what differs within it, by name.
+
+        The "distance" of the centres; the size of the "smaller cluster"; the mean "variance within" the two.  With ``pixels``,
+        bool [d], also the "share of these pixels" in the squared distance.
+        """
+        found = [check.integer("pair", k, 0) for k in check.sequence("pair", pair)]
+        if len(found) != 2 or len(set(found)) < 2 or max(found) >= len(self.centre):
+            check.fail("pair", found, f"two different clusters below {len(self.centre)}")
+        i, j = found
+        squared = (self.centre[i] - self.centre[j]).square()
+        facts = {"distance": squared.sum().sqrt().item(), "smaller cluster": self.size[[i, j]].min().item(),
+                 "variance within": self.variance[[i, j]].mean().item()}
+        if pixels is not None:
+            kind = getattr(pixels, "dtype", type(pixels).__name__)
+            if kind != torch.bool or pixels.shape != squared.shape:
+                given = f"{kind}, shape {tuple(getattr(pixels, 'shape', ()))}"
+                check.fail("pixels", given, f"a bool tensor of shape {tuple(squared.shape)}")
+            facts["share of these pixels"] = (squared[pixels].sum() / squared.sum()).item()
+        return facts
+
     def draw(self, clusters, n: int, generator) -> Tensor:
         """Indices of n points each of the given clusters, at random without replacement: int64 [len(clusters) n]."""
         n, parts = check.integer("n", n), []
@@ -109,6 +130,23 @@ def kmeans(x: Tensor, k: int, seed: int, *, points: Tensor | None = None, restar
     check.holds("points", size > 0, f"at least {k} different points, one for each cluster", size)
     centre = one_hot.mT @ x / size[:, None]
     return Clusters(label, centre, one_hot.mT @ (x - centre[label]).square().sum(1) / size)
+
+
+def shifted(x: Tensor, m: float, generator, *, modes: int = 2) -> Tensor:
+    """Images x [n, d] moved by m/2 along one random pattern of +- 1/sqrt(d): every second one backwards, or with one mode none.
+
+    With two modes their centres are m apart and nothing else of the images has changed; one mode is the control, in which each
+    image has been moved as far.
+    """
+    x, m, modes = check.tensor("x", x, ("n", "d")), check.number("m", m, 0.0), check.integer("modes", modes)
+    if modes > 2:
+        check.fail("modes", modes, "1 or 2")
+    d = x.shape[1]
+    pattern = torch.where(rng.uniform(generator, (d,), device=x.device) < 0.5, -1.0, 1.0).to(x) / d**0.5
+    sign = torch.ones(len(x), dtype=x.dtype, device=x.device)
+    if modes == 2:
+        sign[1::2] = -1
+    return x + sign[:, None] * m / 2 * pattern
 
 
 def principal_components(x: Tensor, components: int) -> Tensor:

@@ -162,12 +162,13 @@ class SwishNet(Replicas):
         hidden = torch.bmm(self._inner.mT, inputs)  # [R, h, N]
         gate = torch.sigmoid(hidden)
         swish = hidden.mul_(gate)
-        slope = torch.lerp(swish, torch.ones_like(swish[:1, :1, :1]), gate, out=gate)  # swish' = swish + gate (1 - swish)
-        residual = self._read_out(swish) / self.output_scale[:, None] + noise
-        error = residual * (2 / (self.output_scale[:, None] * noise.shape[1]))
-        to_outer = swish.mul_(error[:, None]).sum(2)
-        to_inner = torch.bmm(inputs * error[:, None], slope.mT) * self._outer[:, None]
-        return residual.square().mean(1), torch.cat([to_inner.flatten(1), to_outer, error.sum(1, keepdim=True)], 1)
+        one = torch.ones((), dtype=gate.dtype, device=gate.device)
+        slope = torch.lerp(swish, one, gate, out=gate)  # swish' = swish + gate (1 - swish)
+        residual = (self._read_out(swish) / self.output_scale[:, None]).add_(noise)
+        error = (residual * (2 / (self.output_scale[:, None] * noise.shape[1])))[:, None]
+        to_outer = torch.bmm(error, swish.mT)[:, 0]
+        to_inner = torch.bmm(inputs * error, slope.mT).mul_(self._outer[:, None])
+        return residual.square().mean(1), torch.cat([to_inner.flatten(1), to_outer, error.sum(2)], 1)
 
     def sharpness(self, inputs: Tensor) -> Tensor:
         r"""Largest eigenvalue of :math:`2 J^\top J / N`, J the outputs' derivatives over c, at ``inputs`` [R, 2F + 3, N]: [R].
@@ -185,7 +186,7 @@ class SwishNet(Replicas):
         return torch.stack(found)
 
     def _read_out(self, hidden):
-        return torch.bmm(self._outer[:, None], hidden)[:, 0] + self._constant
+        return torch.baddbmm(self._constant[..., None], self._outer[:, None], hidden)[:, 0]
 
     def _std_score(self, x, t):
         return (self.output(self.inputs(x[..., 0], t)) / self.output_scale[:, None])[..., None]

@@ -160,9 +160,9 @@ def _loop(net, data, generators, optimiser, epochs, batch, t_min, decay, progres
     for epoch in tqdm(range(1, epochs + 1), unit="epoch", **hidden):
         x = _data(data(epoch), net).to(**kind)
         n = x.shape[1]
-        x = torch.stack([row[rng.permutation(g, n, device=x.device)] for row, g in zip(x, generators, strict=True)])
-        t = t_min + (net.sde.T - t_min) * torch.stack([rng.uniform(g, (n,)) for g in generators]).to(**kind)
-        noise = torch.stack([rng.normal(g, (n, *net.event)) for g in generators]).to(**kind)
+        x = torch.take_along_dim(x, rng.permutation(generators, n, device=x.device).view(-1, n, *[1] * len(net.event)), 1)
+        t = t_min + (net.sde.T - t_min) * rng.uniform(generators, (n,)).to(**kind)
+        noise = rng.normal(generators, (n, *net.event)).to(**kind)
         x, noise = x.movedim(1, -1), noise.movedim(1, -1)  # samples last: [R, n], or [R, d, n]
         scale, std = (f(t).view(net.replicas, *[1] * len(net.event), n) for f in (net.sde.scale, net.sde.std))
         inputs = net.inputs(scale * x + std * noise, t)

@@ -6,11 +6,11 @@ from .claims import claim, ledger, registry
 from .leafing import leaf
 from .modes import mixer
 from .quoting import measured
-from .records import beside
+from .records import beside, long_run
 from .stopping import stop_the_training
 from .tables import Table, power, spread, table, turning
 
 __all__ = [
-    "Table", "beside", "by_preset", "claim", "figures", "leaf", "ledger", "measured", "mixer", "plots", "power", "preset",
-    "registry", "seeds", "spread", "start", "stop_the_training", "table", "turning",
+    "Table", "beside", "by_preset", "claim", "figures", "leaf", "ledger", "long_run", "measured", "mixer", "plots", "power",
+    "preset", "registry", "seeds", "spread", "start", "stop_the_training", "table", "turning",
 ]

@@ -1,16 +1,10 @@
 """Small drawing helpers: they take an Axes and arrays, draw, and return the Axes."""
 
-import base64
-import io
-from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-
-from ..base import checks as check
 
 # Okabe and Ito's colours, which stay apart under the common kinds of colour blindness.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
@@ -63,54 +57,6 @@ def ticks(ax, values):
     ax.set_xticks(values, [f"{value:g}" for value in values])
     ax.minorticks_off()
     return ax
-
-
-@dataclass(frozen=True)
-class Slider:
-    """Pictures to leaf through with a slider, in any browser, without a kernel.  Shown as the last value of a cell."""
-
-    html: str
-    text: str
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"text/plain": self.text, "text/html": self.html}
-
-
-def slider(figures, values, *, name: str, alts, caption: str, message: str = "", start: int = 0) -> Slider:
-    """One picture for each value of a parameter; closes the figures.
-
-    Args:
-        figures: matplotlib figures of one size, one for each value.
-        values: what the slider shows, as strings.
-        name: the parameter's name, read out by screen readers.
-        alts: what each picture shows, in words.
-        caption: text below.
-        message: what the pictures say, in one sentence; it opens the caption.
-        start: index of the picture shown first.
-    """
-    figures, values, alts = list(figures), [str(v) for v in values], list(alts)
-    if not figures or not len(figures) == len(values) == len(alts):
-        check.fail("figures", f"{len(figures)} figures, {len(values)} values, {len(alts)} alts", "as many of each, at least one")
-    if not 0 <= check.integer("start", start, 0) < len(figures):
-        check.fail("start", start, f"an index below {len(figures)}")
-    pictures = []
-    for k, (figure, value, alt) in enumerate(zip(figures, values, alts, strict=True)):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=figure.dpi, metadata={"Software": None})
-        plt.close(figure)
-        data = base64.b64encode(buffer.getvalue()).decode()
-        hidden = "" if k == start else " hidden"
-        pictures.append(f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" data-value="{escape(value)}"{hidden}>')
-    move = ("const all = [...this.closest('figure').querySelectorAll('img')]; all.forEach((e, i) => e.hidden = i != this.value); "
-            "this.nextElementSibling.value = all[this.value].dataset.value; "
-            "this.setAttribute('aria-valuetext', all[this.value].dataset.value)")
-    # autocomplete: on the way back to a page a browser would else put the handle where it was, and not the picture.
-    control = (f'<label>{escape(name)} <input type="range" min="0" max="{len(figures) - 1}" value="{start}" autocomplete="off" '
-               f'aria-valuetext="{escape(values[start])}" oninput="{escape(move)}">'
-               f'<output>{escape(values[start])}</output></label>')
-    said = f"<b>{escape(message)}</b> {escape(caption)}" if message else escape(caption)
-    html = f'<figure class="slider">{"".join(pictures)}{control}<figcaption>{said}</figcaption></figure>'
-    return Slider(html, f"{len(figures)} pictures, {name} = {', '.join(values)}: {f'{message} ' if message else ''}{caption}")
 
 
 def as_array(x) -> np.ndarray:

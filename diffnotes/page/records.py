@@ -2,11 +2,17 @@
 
 A chapter calls ``beside`` with its main numbers.  ``python -m tools.record book/NAME.ipynb`` executes it in the authors' full
 setting, in double precision and with other seeds, and writes the numbers and verdicts to ``records/NAME.json`` in this folder.
+Runs with tools of their own, which no preset of a chapter could hold, are in ``records/runs``; ``long_run`` reads them.
 """
 
+import base64
+import io
 import json
 from dataclasses import dataclass
 from importlib import resources
+
+import numpy as np
+from PIL import Image
 
 from ..base import checks as check
 from .tables import table
@@ -40,11 +46,13 @@ class Beside:
 
 def provenance(record: dict) -> list[str]:
     """Where a record comes from, in words, and whether its verdicts are those of the ``ci`` preset."""
+    seeds = record["seeds"]
+    seeds = f"{seeds} seeds" if isinstance(seeds, int) else "seeds: " + ", ".join(f"{n} for {what}" for what, n in seeds.items())
     lines = [f"recorded {record['date']} in {record['minutes']} min: {record['command']}",
-             f"  {record['seeds']} seeds; {record['versions']}; {record['machine']}"]
+             f"  {seeds}; {record['versions']}; {record['machine']}"]
     if "commit" in record:  # records made before 26 November 2026 have none
         lines.append(f"  commit {record['commit']}")
-    for variant, verdicts in record["verdicts"].items():
+    for variant, verdicts in record.get("verdicts", {}).items():
         if variant != "ci":
             here = record["verdicts"]["ci"]
             other = [f"{id} {verdicts.get(id)}" for id in here if verdicts.get(id) != here[id]]
@@ -72,3 +80,22 @@ def load(chapter: str) -> dict | None:
     """The record of a chapter, or None."""
     path = resources.files(__package__).joinpath("records", f"{chapter}.json")
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def long_run(name: str) -> dict:
+    """A run that was made once and kept with its pictures, such as "digits" of ``python -m tools.digits``.
+
+    Each of its pictures has, beside the PNG in base64, its grey levels 0, ..., 255 under "grey", uint8 [height, width].
+    """
+    path = resources.files(__package__).joinpath("records", "runs", f"{name}.json")
+    if not path.is_file():
+        check.fail("name", repr(name), "a run in the package's folder page/records/runs")
+    run = json.loads(path.read_text(encoding="utf-8"))
+    for row in run["pictures"]:
+        row["grey"] = grey(row["png"])
+    return run
+
+
+def grey(png: str) -> np.ndarray:
+    """A PNG in base64 as grey levels, uint8 [height, width]."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("L"))

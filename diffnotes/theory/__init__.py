@@ -8,7 +8,8 @@ from .equivalent import equivalent_spectrum
 from .features import RandomFeatures, cosine_embedding
 from .flow import GradientFlow, Statistics, gradient_descent, statistics
 from .gradients import GradientGap, gradient_gap, sample_statistics
-from .kernels import TangentFeatures, arc_cosine_kernel, gaussian_features, norm_needed
+from .kernels import TangentFeatures, arc_cosine_kernel, dual_kernel, gaussian_features, norm_needed
+from .least_squares import least_squares_flow
 from .modes import last_off, nearest_line, time_needed, weight_price
 from .monte_carlo import MonteCarlo, minus_x, minus_x_constants, sampled_weights, squared_error
 from .noise_average import denoising_statistics, smooth_statistics
@@ -20,12 +21,12 @@ from .theorems import Theorem1, Theorem2, intercept_bound, theorem_1, theorem_2
 
 __all__ = [
     "Certificate", "FeatureParts", "FiniteWidth", "GradientFlow", "GradientGap", "MonteCarlo", "RandomFeatures",
-    "ResolventBound", "SampleBound", "Statistics", "TangentFeatures", "Theorem1", "Theorem2", "arc_cosine_kernel",
-    "bounds", "certificate", "cosine_embedding", "denoising_statistics", "drawn_statistics", "equivalent_spectrum",
+    "ResolventBound", "SampleBound", "Statistics", "TangentFeatures", "Theorem1", "Theorem2", "arc_cosine_kernel", "bounds",
+    "certificate", "cosine_embedding", "denoising_statistics", "drawn_statistics", "dual_kernel", "equivalent_spectrum",
     "estimator_constants", "feature_parts", "finite_width", "four_atom_weights", "four_atoms", "gaussian_features",
     "gradient_descent", "gradient_gap", "inflation", "intercept_bound", "jensen_shannon", "kappa_false", "kappa_proved",
-    "last_off", "least_bracket", "lifted", "minus_x", "minus_x_constants", "nearest_line", "norm_needed", "outer_weights",
-    "resolvent_bound", "resolvent_samples", "sample_bound", "sample_statistics", "sampled_weights", "smooth_statistics",
-    "sphere_points", "squared_error", "statistics", "theorem_1", "theorem_2", "third_bulk", "third_bulk_bounds",
-    "time_needed", "two_point_chance", "variance_term", "weight_price", "width_exponent",
+    "last_off", "least_bracket", "least_squares_flow", "lifted", "minus_x", "minus_x_constants", "nearest_line",
+    "norm_needed", "outer_weights", "resolvent_bound", "resolvent_samples", "sample_bound", "sample_statistics",
+    "sampled_weights", "smooth_statistics", "sphere_points", "squared_error", "statistics", "theorem_1", "theorem_2",
+    "third_bulk", "third_bulk_bounds", "time_needed", "two_point_chance", "variance_term", "weight_price", "width_exponent",
 ]

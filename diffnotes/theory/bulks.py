@@ -54,7 +54,7 @@ def feature_parts(activation, scale: float, std: float, *, nodes: int = 2001) ->
     """
     sigma = check.function("activation", activation)
     r, s = _frame(scale, std)
-    u = torch.linspace(-9, 9, check.integer("nodes", nodes, 3), dtype=torch.float64)
+    u = torch.linspace(-9, 9, check.integer("nodes", nodes, 3), dtype=torch.float64, device="cpu")
     kink = (-r * u / s).clamp(-9, 9)[:, None]
     x, w = _legendre(64)
     half = torch.cat([(kink + 9) / 2 + 0 * x, (9 - kink) / 2 + 0 * x], 1)
@@ -124,7 +124,7 @@ def _gram_off(a: Tensor, b: Tensor) -> Tensor:
 
 def _legendre(nodes: int) -> tuple[Tensor, Tensor]:
     """Gauss-Legendre nodes and weights on [-1, 1], by the eigenvalues of the Jacobi matrix."""
-    k = torch.arange(1, nodes, dtype=torch.float64)
+    k = torch.arange(1, nodes, dtype=torch.float64, device="cpu")
     beta = k / (4 * k**2 - 1).sqrt()
     x, q = torch.linalg.eigh(torch.diag(beta, 1) + torch.diag(beta, -1))
     return x, 2 * q[0] ** 2

@@ -42,7 +42,7 @@ def equivalent_spectrum(b: Tensor, parts: FeatureParts, psi_m: float, psi_n: flo
     width, real = check.number("width", width, 1e-6, 1.0), b.double()
     size = 100 * (real.amax() + parts.rest + (parts.sample + parts.slope**2) * (1 + psi_m) * (1 + psi_m / psi_n))
     q = p = -1 / torch.complex(real, size.expand_as(real))
-    for power in torch.linspace(1, 0, 121).tolist():  # the imaginary part falls in equal ratios
+    for power in torch.linspace(1, 0, 121, device="cpu").tolist():  # the imaginary part falls in equal ratios
         z = torch.complex(real, width * real * (size / (width * real)) ** power)
         for _ in range(6):
             q, p = _newton(q, p, z, parts, psi_m, psi_n, (parts.slope * r) ** 2, (parts.slope * s) ** 2)

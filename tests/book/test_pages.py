@@ -45,7 +45,7 @@ FAINT = """() => {
     const lum = c => { const v = c.match(/[\\d.]+/g).slice(0, 3).map(x => c.startsWith('color(') ? +x : x / 255).map(x => x <= .03928 ? x / 12.92 : ((x + .055) / 1.055) ** 2.4);
                        return .2126 * v[0] + .7152 * v[1] + .0722 * v[2]; };
     const ground = e => { while (e) { const c = getComputedStyle(e).backgroundColor; if (!/^rgba.*, 0\\)$/.test(c)) return c; e = e.parentElement; } return 'rgb(255,255,255)'; };
-    return [...document.querySelectorAll('article p, article .admonition-title, article td, .verdict, figure.slider figcaption, figure.slider label')].map(e => {
+    return [...document.querySelectorAll('article p, article .admonition-title, article td, .verdict')].map(e => {
         const [a, b] = [lum(getComputedStyle(e).color), lum(ground(e))].sort((x, y) => y - x);
         return [(a + .05) / (b + .05), e.textContent.slice(0, 60)]; }).filter(([c]) => c < 4.5); }"""
 
@@ -99,22 +99,6 @@ def test_proofs_are_folded_and_open_by_keyboard(browser):
     tab.close()
 
 
-def test_slider_works_by_keyboard_without_a_kernel(browser):
-    tab = browser.new_page()
-    tab.goto((HTML / "book/43_which_density.html").as_uri())
-    slider = tab.locator("figure.slider").first
-    shown = "e => [...e.querySelectorAll('img')].filter(i => !i.hidden && i.offsetHeight).map(i => i.dataset.value)"
-    before = slider.evaluate(shown)
-    slider.locator("input").focus()
-    tab.keyboard.press("ArrowRight")
-    after = slider.evaluate(shown)
-    assert len(before) == len(after) == 1 and before != after
-    assert slider.locator("output").inner_text() == after[0] == slider.locator("input").get_attribute("aria-valuetext")
-    tab.keyboard.press("End")
-    assert slider.evaluate(shown) == [slider.locator("img").last.get_attribute("data-value")]
-    tab.close()
-
-
 def test_a_figure_to_leaf_through_moves_by_keyboard_without_a_kernel(browser):
     tab = browser.new_page()
     tab.goto((HTML / "book/31_modes_shift.html").as_uri())
@@ -130,22 +114,22 @@ def test_a_figure_to_leaf_through_moves_by_keyboard_without_a_kernel(browser):
 
 
 @pytest.mark.parametrize("way", ["back", "reload"])
-def test_a_slider_shows_what_its_handle_says_after_going_back(browser, way):
+def test_a_figure_shows_what_its_handle_says_after_going_back(browser, way):
     """Browsers put the handle where the reader had left it, and the picture where the page has it."""
     tab = browser.new_page()
     tab.goto((HTML / "book/43_which_density.html").as_uri())
-    slider = tab.locator("figure.slider").first
-    slider.locator("input").focus()
+    figure = tab.locator("figure#fig-far")
+    figure.locator("input").focus()
     tab.keyboard.press("End")
     if way == "back":
         tab.goto((HTML / "search.html").as_uri())
         tab.go_back()
     else:
         tab.reload()
-    handle = int(slider.locator("input").input_value())
-    shown = slider.evaluate("e => [...e.querySelectorAll('img')].findIndex(i => !i.hidden)")
-    value = slider.locator("img").nth(handle).get_attribute("data-value")
-    assert handle == shown and value == slider.locator("output").inner_text() == slider.locator("input").get_attribute("aria-valuetext")
+    handle = int(figure.locator("input").input_value())
+    shown = figure.evaluate("e => [...e.querySelectorAll('.dn-panels')].findIndex(p => p.checkVisibility())")
+    value = figure.locator(".dn-panels").nth(handle).get_attribute("data-value")
+    assert handle == shown and value == figure.locator("output").inner_text() == figure.locator("input").get_attribute("aria-valuetext")
     tab.close()
 
 

@@ -1,4 +1,4 @@
-"""Chapters that are written to be read keep the measures of that.  The rest of the book joins as it is rewritten."""
+"""Chapters that are written to be read keep the measures of that."""
 
 import json
 import re
@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
-# Still to be rewritten.  This list may only shrink.
-TO_COME = {
-    "41_early_stopping", "43_which_density", "44_digits_near_and_far", "45_distance_alone", "52_malign_double_descent", "53_collapse_and_speciation", "54_a_model_solved_on_paper", "57_privacy"}
-READ = sorted({path.stem for path in BOOK.glob("*.ipynb")} - TO_COME)
+READ = sorted(path.stem for path in BOOK.glob("*.ipynb"))
 FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 
 
@@ -29,10 +26,6 @@ def cells(request):
 
 def visible(cells):
     return [cell for cell in cells if cell["cell_type"] == "code" and not FOLDED & set(cell["metadata"].get("tags", []))]
-
-
-def test_every_chapter_to_come_is_a_chapter():
-    assert TO_COME <= {path.stem for path in BOOK.glob("*.ipynb")}
 
 
 def test_visible_cells_are_short_and_print_nothing(cells):

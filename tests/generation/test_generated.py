@@ -62,6 +62,28 @@ def test_the_share_below_a_point_is_the_distribution_function():
     assert (found.below(-7.0) == 0).all() and torch.allclose(found.below(7.0), torch.ones(2, dtype=torch.float64))
 
 
+def test_what_is_driven_to_the_ends_is_refused_unless_asked_for():
+    def outwards(x, t):
+        return 3 * x
+
+    with pytest.raises(ValueError, match=r"^x: .*each edge cell"):
+        dn.generate(outwards, TWO, 0.1, steps=8, cells=200)
+    found = dn.generate(outwards, TWO, 0.1, steps=8, cells=200, edge_mass=1.0)
+    assert float((found.density * found.width)[[0, -1]].sum()) > 0.5
+
+
+def test_shares_are_the_weights_between_splits():
+    x = torch.linspace(-6, 6, 601, dtype=torch.float64)
+    found = dn.Generated(x, dn.cell_widths(x), torch.stack([torch.exp(-(x.square()) / 2), torch.exp(-x)]), x)
+    shares = found.shares([-1.0, 0.0, 2.0])
+    assert shares.shape == (2, 4) and torch.allclose(shares.sum(1), torch.ones(2, dtype=torch.float64))
+    normal = torch.special.ndtr(torch.tensor([-1.0, 0.0, 2.0], dtype=torch.float64))
+    torch.testing.assert_close(shares[0].cumsum(0)[:3], normal, rtol=0, atol=2e-5)
+    torch.testing.assert_close(shares[:, 0], found.below(-1.0))
+    with pytest.raises(ValueError, match=r"^splits: .*increasing numbers"):
+        found.shares([0.0, 0.0])
+
+
 def test_a_plane_has_no_line():
     with pytest.raises(ValueError, match=r"^p: got a density in d = 2; allowed: d = 1"):
         dn.generate(None, dn.GaussianMixture.two_modes(1.0, d=2).diffused(dn.OU()), 0.1)
@@ -97,7 +119,7 @@ def test_where_and_when_it_looks(p, spread):
 
 @pytest.mark.parametrize(("change", "name"), [
     ({"t_min": 0.0}, "t_min"), ({"t_min": 5.0}, "t_min"), ({"t_min": -0.5}, "t_min"), ({"reach": 0.0}, "reach"), ({"reach": -0.5}, "reach"),
-    ({"reach": 38.5}, "reach"), ({"cells": 2}, "cells"), ({"cells": 12}, "cells"), ({"steps": 0}, "steps")])
+    ({"reach": 38.5}, "reach"), ({"cells": 2}, "cells"), ({"cells": 12}, "cells"), ({"steps": 0}, "steps"), ({"power": 0.5}, "power")])
 def test_errors_name_the_argument(change, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         dn.generate(TWO.score, TWO, **{"t_min": 0.1, "steps": 4, "cells": 200} | change)

@@ -39,6 +39,32 @@ def test_the_best_gaussians_loss_is_its_scores(sde):
         assert dn.gaussian_denoising_loss(sde, x0, torch.tensor([t], dtype=x0.dtype)).item() == pytest.approx(sampled, rel=0.01)
 
 
+def test_the_mean_loss_is_that_of_the_draws():
+    """Against a loop over the same stream: one time in each part, images in turn, fresh noise."""
+    sde, draws = dn.VE(), 7
+    x0 = dn.normal(np.random.default_rng(0), (3, 2))
+    p = dn.GaussianMixture.empirical(x0).diffused(sde)
+    rng, expected = np.random.default_rng(1), []
+    u, z = rng.random(draws), rng.standard_normal((draws, 2))
+    turns = rng.permutation(draws) % 3
+    for k in range(draws):
+        t = 0.1 + (sde.T - 0.1) * (k + u[k]) / draws
+        std = sde.std(torch.tensor(t, dtype=x0.dtype))
+        noise = torch.from_numpy(z[k])
+        expected.append((std * p.score((x0[turns[k]] + std * noise)[None], t)[0] + noise).square().sum().item())
+    found = dn.mean_denoising_loss(p.score, sde, x0, np.random.default_rng(1), draws=draws, t_min=0.1)
+    assert found.item() == pytest.approx(np.mean(expected), rel=1e-9)
+
+
+def test_the_mean_loss_tends_to_the_best_gaussians():
+    sde, c = dn.VE(), torch.tensor([0.5, 4.0], dtype=torch.float64)
+    data = dn.GaussianMixture([1.0], torch.zeros(1, 2, dtype=torch.float64), torch.diag(c)[None]).diffused(sde)
+    x0 = c.sqrt() * dn.normal(np.random.default_rng(2), (5000, 2))
+    t = (torch.arange(400, dtype=x0.dtype) + 0.5) / 400
+    found = dn.mean_denoising_loss(data.score, sde, x0, np.random.default_rng(3), draws=20_000)
+    assert found.item() == pytest.approx(dn.gaussian_denoising_loss(sde, x0, t).mean().item(), rel=0.02)
+
+
 @pytest.mark.parametrize(("name", "call"), [
     ("t", lambda: dn.gaussian_denoising_loss(dn.VE(), torch.zeros(3, 2), torch.zeros(1))), ("x0", lambda: dn.gaussian_denoising_loss(dn.VE(), torch.zeros(3), torch.ones(1))),
     ("t", lambda: dn.denoising_loss(lambda x, t: x, dn.VE(), torch.zeros(3, 2), 2.0, torch.zeros(3, 2))), ("noise", lambda: dn.denoising_loss(lambda x, t: x, dn.VE(), torch.zeros(3, 2), 0.5, torch.zeros(3, 1))),

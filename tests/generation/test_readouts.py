@@ -23,6 +23,8 @@ def test_a_score_that_is_wrong_by_a_factor_generates_three_known_variances(V):
     for density, exact in (
             (by_sde, rest + (start - rest) * math.exp(2 * (1 - 2 / V) * time)),
             (dn.generated_by_flow(lambda x, t: -x / V, SDE, X, 0.01), start * math.exp(2 * (1 - 1 / V) * time)),
+            (dn.flowed(lambda x, t: -x / V, TWO.diffused(SDE), 0.01, steps=192).at(X), start * math.exp(2 * (1 - 1 / V) * time)),
+            (dn.integrated(lambda x, t: -x / V, TWO.diffused(SDE), 0.01, reach=9.0).at(X), V),
             (dn.integrated_score_density(lambda x, t: -x / V, X, 0.01), V)):
         assert float((density * X**2).sum() * 0.05) == pytest.approx(exact, rel=3e-3)
 
@@ -33,6 +35,64 @@ def test_the_true_score_generates_the_marginal(sde):
     truth, prior = p.log_prob(X[:, None], 0.1).exp(), float(dn.prior_divergence(p))
     q = dn.generated_by_flow(p.score, sde, X, 0.1)
     assert float((q - truth).abs().sum() * 0.05) <= (2 * prior) ** 0.5 + 2e-3  # Pinsker, for the prior's share
+
+
+@pytest.mark.parametrize("mu", [3.0, 15.0])
+def test_the_flow_of_the_true_score_keeps_what_the_prior_was_wrong_by(mu):
+    """A map that can be undone keeps a divergence; so this one is the prior's, near and far."""
+    p = dn.GaussianMixture.two_modes(mu).diffused(dn.VE())
+    found = dn.read_outs(p.score, p, 1e-3)
+    assert list(found) == ["integral", "flow", "SDE"]
+    price = float(dn.prior_divergence(p))
+    assert float(dn.flowed(p.score, p, 1e-3, cells=3000).divergence()) == pytest.approx(price, rel=2e-3, abs=5e-5)
+    assert float(found["flow"].divergence()) == pytest.approx(price, rel=2e-2, abs=3e-4)
+    assert -1e-9 < float(found["integral"].divergence()) < 1e-5 and float(found["SDE"].divergence()) < 0.01 * max(price, 5e-3)
+
+
+def test_the_bump_that_only_the_integral_hears():
+    """At +-15 a bump between the modes at small times: (11) has the log-odds sqrt(2 pi), what is generated both modes."""
+    p = dn.GaussianMixture.two_modes(15.0).diffused(dn.VE())
+    found = dn.read_outs(lambda x, t: p.score(x, t) + (t < 0.1) * torch.exp(-(x**2) / 2), p, 1e-3, t_integral=0.065)
+    weights = {way: float(made.below(0.0)) for way, made in found.items()}
+    assert weights["integral"] == pytest.approx(1 / (1 + math.exp((2 * math.pi) ** 0.5)), rel=1e-3)
+    assert weights["flow"] == pytest.approx(0.5, abs=1e-3) and weights["SDE"] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_the_flow_holds_all_mass_and_lets_no_cell_be_empty():
+    """For a batch of scores, also where upper tails are smaller than the rounding of one, and for curves driven far away."""
+    p = TWO.diffused(SDE)
+
+    def two(x, t):
+        own = x[0] if x.ndim == 3 else x
+        return torch.stack([p.score(own, t), torch.full_like(own, -20.0)])
+
+    both = dn.flowed(two, p, 0.05)
+    assert both.density.shape == (2, 1000) and (both.density > 0).all()
+    torch.testing.assert_close((both.density * both.width).sum(-1), torch.ones(2, dtype=F64), rtol=1e-9, atol=0)
+    assert float(both.below(float(both.x[1]))[1]) > 0.999  # a pull to the left: all of it in the first cell
+    torch.testing.assert_close(both.density[0], both.density[0].flip(0), rtol=1e-6, atol=0)
+
+
+def test_a_density_is_normalised_on_its_window_whatever_the_score():
+    p = TWO.diffused(SDE)
+    found = dn.integrated(lambda x, t: torch.ones_like(x), p, 0.5, cells=801, reach=4.0)
+    end = float(p.half_width(torch.tensor(0.5, dtype=F64), 4.0))
+    assert len(found.x) == 801 and float(found.x[-1]) == pytest.approx(end) == -float(found.x[0])
+    assert float((found.density * found.width).sum()) == pytest.approx(1) and float(found.density[500] / found.density[400]) == pytest.approx(
+        math.exp(end / 4), rel=1e-6)
+    torch.testing.assert_close(found.target, p.log_prob(found.x[:, None], 0.5).exp())
+
+
+def test_read_outs_look_when_and_where_they_are_told():
+    p, seen = TWO.diffused(SDE), []
+    found = dn.read_outs(lambda x, t: (seen.append((float(t), x.shape[-2])), p.score(x, t))[-1], p, 0.01, t_integral=0.2, steps=4, cells=200)
+    assert seen[0] == (0.2, 401) and min(t for t, _ in seen) == pytest.approx(0.01)
+    assert [len(made.x) for made in found.values()] == [401, 200, 200]
+    flow = [t for t, n in seen[1:] if n == 199][:17]  # one call for the shape, then two a step on 8 steps
+    assert flow[1::2] == pytest.approx((np.linspace(0.1, 3**0.5, 9) ** 2)[:-1].tolist(), rel=1e-9)
+    sde = sorted({t for t, n in seen if n == 199} - set(flow))[-2:]
+    assert sde == pytest.approx([3 - 2.99 / 8, 3 - 2.99 / 16], rel=1e-6)  # middles of even steps, whole and halved
+    assert float(found["SDE"].x[-1]) == float(found["flow"].x[-1]) == pytest.approx(30 * math.sqrt(math.expm1(6)) * math.exp(-0.01), rel=0.1)
 
 
 def test_batches_are_those_of_their_scores_and_a_run_of_features_is_one():
@@ -85,6 +145,12 @@ def test_the_printed_read_out_is_the_sum_over_its_51_points_for_a_batch_of_score
 
 
 @pytest.mark.parametrize(("wrong", "name"), [
+    (lambda: dn.flowed(TWO.score, TWO, 0.1), "p"), (lambda: dn.flowed(None, TWO.diffused(SDE), 0.1), "score"),
+    (lambda: dn.flowed(lambda x, t: -x, TWO.diffused(SDE), 3.0), "t_min"), (lambda: dn.flowed(lambda x, t: -x, TWO.diffused(SDE), 0.1, power=0.5), "power"),
+    (lambda: dn.integrated(lambda x, t: -x, dn.GaussianMixture.two_modes(1.0, d=2).diffused(SDE), 0.1), "p"),
+    (lambda: dn.integrated(lambda x, t: -x, TWO.diffused(SDE), 0.0), "t"), (lambda: dn.integrated(lambda x, t: -x, TWO.diffused(SDE), 0.1, cells=2), "cells"),
+    (lambda: dn.read_outs(lambda x, t: -x, TWO.diffused(SDE), 0.1, t_integral=3.0), "t_integral"),
+    (lambda: dn.read_outs(lambda x, t: -x, TWO.diffused(SDE), 0.1, steps=0), "steps"),
     (lambda: dn.printed_divergence(dn.GaussianMixture.two_modes(1.0, d=2)), "target"), (lambda: dn.printed_divergence(TWO, points=1), "points"),
     (lambda: dn.printed_divergence(TWO, 0.0), "t"), (lambda: dn.printed_divergence(TWO, reach=0.0), "reach"),
     (lambda: dn.generated_by_flow(lambda x, t: -x, SDE, X[:, None], 0.1), "x"), (lambda: dn.generated_by_flow(lambda x, t: -x, SDE, X, 0.0), "t"),

@@ -92,6 +92,19 @@ def test_bad_input(name, arms, kwargs):
         dn.train_arms({"a": dn.Arm(TARGET, (1,), dn.SGD(0.1))} if arms is None else arms, **dict(sde=SDE, epochs=2, every=1) | kwargs)
 
 
+def test_a_read_out_on_another_device_than_the_networks():
+    """Which bug this catches: targets are made on the CPU, networks are trained where ``device()`` says."""
+    class Far:
+        theta = torch.zeros(1, device="meta")
+
+        def score(self, x, t):
+            assert x.device.type == t.device.type == "meta"
+            return torch.ones(1)
+
+    arm = dn.networks.arms.Trained(torch.tensor([1]), [Far()], [Far()])
+    assert arm.read(lambda score: score(torch.zeros(1, 1), torch.tensor(0.5))).tolist() == [[1.0]]
+
+
 def test_an_epoch_that_was_not_kept():
     with pytest.raises(ValueError, match=r"^epoch: got 3"):
         trained({"a": dn.Arm(TARGET, (1,), dn.SGD(0.1))})["a"].at(3)

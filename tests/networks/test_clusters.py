@@ -51,6 +51,38 @@ def test_distance_and_pairs(clusters):
     assert set(clusters.size[list(clusters.pair("near", at_least=40))].tolist()) == {50, 60}
 
 
+def test_the_facts_of_a_pair(blobs, clusters):
+    """Against the points themselves."""
+    i, j = clusters.pair("far")
+    a, b = blobs[clusters.label == i], blobs[clusters.label == j]
+    along = torch.tensor([False, True, True])
+    facts = clusters.facts((i, j), along)
+    difference = a.mean(0) - b.mean(0)
+    assert facts["distance"] == pytest.approx(difference.norm().item())
+    assert facts["smaller cluster"] == min(len(a), len(b)) == 10
+    assert facts["variance within"] == pytest.approx((a.var(0, correction=0).sum() + b.var(0, correction=0).sum()).item() / 2)
+    assert facts["share of these pixels"] == pytest.approx((difference[1:].square().sum() / difference.square().sum()).item())
+    assert set(clusters.facts((j, i))) == set(facts) - {"share of these pixels"}
+
+
+@pytest.mark.parametrize(("name", "call"), [
+    ("pair", lambda c: c.facts((0, 0))), ("pair", lambda c: c.facts((0, 6))), ("pair", lambda c: c.facts((0, 1, 2))),
+    ("pixels", lambda c: c.facts((0, 1), torch.ones(3))), ("pixels", lambda c: c.facts((0, 1), torch.ones(2, dtype=torch.bool))),
+    ("modes", lambda c: dn.shifted(torch.zeros(3, 2), 1.0, np.random.default_rng(0), modes=3))])
+def test_bad_facts(clusters, name, call):
+    with pytest.raises(ValueError, match=f"^{name}: got"):
+        call(clusters)
+
+
+def test_shifted_modes_are_m_apart_and_nothing_else_has_changed():
+    x = dn.normal(np.random.default_rng(1), (10, 25))
+    two, one = (dn.shifted(x, 3.0, np.random.default_rng(2), modes=modes) - x for modes in (2, 1))
+    assert torch.allclose((two[0] - two[1]).norm(), torch.tensor(3.0, dtype=x.dtype)) and torch.allclose(two[0], two[8])
+    assert torch.allclose(two.norm(dim=1), one.norm(dim=1)) and torch.allclose(one, one[:1].expand(10, 25))
+    assert torch.allclose(two[::2], one[::2]) and (two[0].abs() - two[0].abs().mean()).abs().max() < 1e-12
+    assert torch.equal(dn.shifted(x, 0.0, np.random.default_rng(2)), x)
+
+
 def test_too_small_clusters(clusters):
     with pytest.raises(ValueError, match=r"^at_least: got 60; allowed: a size that two clusters have; the sizes are \[60, 50"):
         clusters.pair("far", at_least=60)

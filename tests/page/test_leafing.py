@@ -31,6 +31,15 @@ def test_one_frame_is_seen_and_the_picture_has_all():
     assert len(names) == len(set(names)) and made == dn.leaf(frames(), ["1", "10"], **WORDS, alts=ALTS, start=1)
 
 
+def test_a_picture_of_some_frames_names_only_those():
+    made = dn.leaf(frames(), ["1", "10"], **WORDS, alts=[ALTS[0], ALTS[1] + " Last."], still=[1])
+    assert Image.open(io.BytesIO(made.png)).size == (2 * 2 * 192, 192) and made.html.count('class="dn-panels"') == 2
+    assert re.search(r'<img[^>]*alt="τ = 10: [^"]* Last."', made.html)
+    for wrong in ([2], [], [-1]):
+        with pytest.raises(ValueError, match=r"^still: got"):
+            dn.leaf(frames(), ["1", "10"], **WORDS, alts=ALTS, still=wrong)
+
+
 def test_frames_values_and_words_must_agree():
     with pytest.raises(ValueError, match="frames: got 2 of them, 1 values, 2 alts; allowed: as many of each"):
         dn.leaf(frames(), ["1"], **WORDS, alts=ALTS)

@@ -8,24 +8,6 @@ import torch
 import diffnotes as dn
 
 
-def test_slider_is_plain_html_that_says_what_it_shows():
-    figures = [dn.plots.panels()[0] for _ in range(3)]
-    slider = dn.plots.slider(figures, [1, 2.5, "<4"], name="mu", alts=["one", 'two "x"', "four"], caption="a & b", start=1)
-    html_ = slider._repr_mimebundle_()["text/html"]
-    assert html_.count("data:image/png;base64,") == 3 and html_.count(" hidden>") == 2
-    assert 'alt="two &quot;x&quot;" data-value="2.5">' in html_ and 'data-value="&lt;4" hidden>' in html_
-    assert "<figcaption>a &amp; b</figcaption>" in html_ and 'max="2" value="1"' in html_ and "<output>2.5</output>" in html_
-    assert 'autocomplete="off"' in html_
-    assert slider._repr_mimebundle_()["text/plain"] == "3 pictures, mu = 1, 2.5, <4: a & b"
-    two = [dn.plots.panels()[0] for _ in range(2)]
-    said = dn.plots.slider(two, [1, 2], name="mu", alts=["a", "b"], caption="c", message="It moves <.")
-    assert "<figcaption><b>It moves &lt;.</b> c</figcaption>" in said.html and said.text.endswith("1, 2: It moves <. c")
-    assert not matplotlib.pyplot.get_fignums()
-    for bad, name in ((dict(values=[1]), "figures"), (dict(start=3), "start"), (dict(figures=[], values=[], alts=[]), "figures")):
-        with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
-            dn.plots.slider(**dict(figures=figures, values=[1, 2, 3], alts=["a", "b", "c"], name="mu", caption="c") | bad)
-
-
 def test_ticks_are_the_given_values():
     figure, ax = dn.plots.panels()
     dn.plots.label(ax, log="x")
@@ -73,17 +55,3 @@ def test_a_band_leaves_out_what_is_not_a_number_and_takes_its_quantiles():
     edges = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert edges.min() == np.quantile([1, 2, 5, 9], 0.25) and edges.max() == np.quantile([1, 2, 5, 9], 0.75)
     matplotlib.pyplot.close(figure)
-
-
-def test_a_slider_shows_its_first_picture_unless_told_otherwise():
-    def slider(**change):
-        figures = [dn.plots.panels()[0] for _ in range(2)]
-        return dn.plots.slider(**dict(figures=figures, values=[1, 2], alts=["a", "b"], name="mu", caption="c") | change)
-
-    for start, shown in (({}, "1"), ({"start": 0}, "1"), ({"start": 1}, "2")):
-        page = slider(**start).html
-        assert f'data-value="{shown}">' in page and f'value="{int(shown) - 1}" autocomplete="off" aria-valuetext="{shown}"' in page and page.count(" hidden>") == 1
-    for start in (-1, 2, 0.5):
-        with pytest.raises(ValueError, match=rf"^start: got {start}; allowed: "):
-            slider(start=start)
-    matplotlib.pyplot.close("all")

@@ -35,6 +35,23 @@ def test_bad_values_are_named(values):
         dn.beside("x", values)
 
 
+def test_a_long_run_is_kept_with_its_origin():
+    run = dn.long_run("digits")
+    assert {"command", "commit", "date", "minutes", "seeds", "versions", "machine"} <= set(run)
+    assert "seeds: " in records.provenance(run)[1]
+    with pytest.raises(ValueError, match=r"^name: got 'no_such_run'; allowed: a run"):
+        dn.long_run("no_such_run")
+
+
+def test_the_pictures_of_the_long_run_are_small_and_whole():
+    """Two settings, two pairs, three training times, sixteen images each; below 300 kB in all."""
+    pictures = dn.long_run("digits")["pictures"]
+    assert len({(row["setting"], row["pair"], row["epoch"]) for row in pictures}) == len(pictures) == 12
+    for row in pictures:
+        assert row["grey"].shape == (56, 224) and row["grey"].std() > 30  # not empty
+    assert sum(len(row["png"]) for row in pictures) < 300_000
+
+
 def test_there_are_records():
     assert RECORDS
 
@@ -46,7 +63,8 @@ def test_a_record_belongs_to_its_chapter(path):
     outputs = [output["data"] for cell in json.loads(chapter.read_text(encoding="utf-8"))["cells"] for output in cell.get("outputs", [])
                if records.MIME in output.get("data", {})]
     assert len(outputs) == 1 and set(outputs[0][records.MIME]["values"]) == set(record["values"])
-    assert record["verdicts"]["ci"] == {claim.id: claim.verdict for claim in claims.stored(chapter)}
+    # A claim that came to the chapter since is not in the record.
+    assert record["verdicts"]["ci"].items() <= {claim.id: claim.verdict for claim in claims.stored(chapter)}.items()
     assert set(record["verdicts"]) == {"ci", "paper preset", "float64", "seeds from 1000"}
     assert set(record) - {"commit"} == set(RECORD) and path.stem in record["command"]
 

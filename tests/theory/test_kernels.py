@@ -37,6 +37,28 @@ def test_gaussian_features_approach_the_kernel():
     assert (phi(x, t) @ phi(x, t).mT - exact).norm() < 0.02 * exact.norm()
 
 
+def test_the_dual_kernel_is_the_plain_average_over_the_plane():
+    """In the plane of x and z, by a double quadrature.  Which bug this catches: He_k without its root of k!, |x| for the angle."""
+    x, z = dn.normal(np.random.default_rng(4), (3, 2)), dn.normal(np.random.default_rng(5), (4, 2))
+    u = torch.linspace(-9, 9, 721, dtype=F64)
+    v = torch.cartesian_prod(u, u)
+    weight = torch.exp(-v.square().sum(1) / 2) / (2 * math.pi) * (u[1] - u[0]) ** 2
+    for activation in (torch.tanh, lambda s: torch.tanh(s) + s.cos()):
+        exact = (activation(x @ v.mT) * weight) @ activation(z @ v.mT).mT
+        torch.testing.assert_close(dn.dual_kernel(activation, x, z, terms=120, nodes=200), exact, rtol=1e-5, atol=1e-6)
+
+
+def test_the_dual_kernel_of_a_line_and_of_the_error_function_is_the_known_one():
+    """E (v . x)(v . z) = x . z; for erf the arcsine of Williams (1997), with a point and itself among the pairs."""
+    x = dn.normal(np.random.default_rng(6), (4, 5)) / 5**0.5
+    torch.testing.assert_close(dn.dual_kernel(lambda s: s, x, x, terms=3), x @ x.mT, rtol=1e-10, atol=1e-12)
+    size = 1 + 2 * x.square().sum(1)
+    arcsine = 2 / math.pi * torch.asin(2 * x @ x.mT / (size[:, None] * size).sqrt())
+    torch.testing.assert_close(dn.dual_kernel(torch.erf, x, x, terms=60), arcsine, rtol=1e-6, atol=1e-7)
+    with pytest.raises(ValueError, match=r"^z: got"):
+        dn.dual_kernel(torch.tanh, x, 0 * x)
+
+
 def one_mode(b=0.1, c=0.2, S=1.0):
     return dn.GradientFlow(dn.Statistics(torch.tensor([[b]], dtype=F64), torch.tensor([[c]], dtype=F64), torch.tensor(S, dtype=F64)))
 
