@@ -6,8 +6,8 @@ each of n samples and V = s a W [m, d] the second moment is about
 
 .. math:: M = s_*^2 I + \Psi\Psi^\top + V V^\top, \qquad \sqrt n\,\Psi = a r W X^\top + v_* G,
 
-which has d large eigenvalues, then n - d of the samples, then d more: those of V off the span of Psi,
-:math:`S = V^\top (I - P_\Psi) V`.
+which for n > d has d large eigenvalues, then n - d of the samples, then d more: those of V off the span of Psi,
+:math:`S = V^\top (I - P_\Psi) V`.  Beyond them lies the rest, at s_*^2 in this model.
 """
 
 import math
@@ -75,7 +75,10 @@ def third_bulk_bounds(psi: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 
     With S = V^T (I - P_Psi) V, l the least eigenvalue of Psi^T (I - P_V) Psi, and eigenvalues in descending order,
 
-    .. math:: \frac{\lambda_k(S)\, l}{\lambda_k(S) + l} \le \lambda_{n+k} \le \lambda_k(S), \qquad k \le d.
+    .. math:: \frac{\lambda_k(S)\, l}{\lambda_k(S) + l} \le \lambda_{n+k} \le \lambda_k(S), \qquad k \le d,
+
+    where the left side is 0 if both vanish.  No rank is assumed.  Right: Cauchy's interlacing on the vectors orthogonal to Psi.
+    Left: Weyl's inequality for the inverse of the Gram matrix of [Psi, V].
     """
     psi = check.tensor("psi", psi, ("m", "n"))
     v = check.tensor("v", v, (len(psi), "d"), like=psi)
@@ -95,7 +98,9 @@ def third_bulk(x: Tensor, m: int, parts: FeatureParts, scale: float, std: float)
 
     .. math:: E\,S^{-1} = \frac{r^2 X^\top X + v_*^2 d / a^2}{s^2 v_*^2 (m - n - d - 1)},
 
-    an identity for rows w ~ N(0, I/d) and independent normal G (S is a Wishart matrix), and for other features an assumption.
+    an identity for a != 0, v*, r, s > 0, rows w ~ N(0, I/d) and independent normal G with x fixed (S is a Wishart matrix).  The
+    prediction takes the mean for the matrix and the upper bound for the eigenvalue, and for other features assumes that they
+    act as Gaussian ones.  It behaves like m/n only for n well below m s^2 v*^2/(r^2 s*^2).
     """
     x = check.tensor("x", x, ("n", "d"))
     (n, d), m = x.shape, check.integer("m", m)

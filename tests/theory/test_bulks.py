@@ -42,6 +42,10 @@ def test_orthogonal_blocks_attain_the_upper_bound():
     low, high = dn.third_bulk_bounds(psi, v)
     torch.testing.assert_close(high, torch.tensor([4.0, 1.0], dtype=F64))
     torch.testing.assert_close(low, torch.tensor([4 * 9 / 13, 9 / 10], dtype=F64))
+    low, high = dn.third_bulk_bounds(psi, psi @ torch.tensor([[1.0, 2.0], [0.0, 3.0]], dtype=F64))  # both sides vanish
+    assert low.tolist() == [0.0, 0.0] and high.max() < 1e-20
+    low, high = dn.third_bulk_bounds(0 * psi, v)  # l = 0: the left side says nothing, and the right one is attained
+    assert low.tolist() == [0.0, 0.0] and torch.equal(high, torch.tensor([4.0, 1.0], dtype=F64))
     with pytest.raises(ValueError, match=r"^psi: got 2 \+ 2 columns in R\^3; allowed: n \+ d <= m"):
         dn.third_bulk_bounds(psi[:3], v[:3])
 
