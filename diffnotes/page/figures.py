@@ -178,8 +178,8 @@ def framed(name: str, body: str, fallback: bytes, message: str, reading: str, al
 
 
 def subscripts(words: str) -> str:
-    """A caption as HTML, in which the k of b_k is set low."""
-    return re.sub(r"_(\w)", r"<sub>\1</sub>", escape(words))
+    """A caption as HTML, in which the k of b_k is set low, and the name x86_64 is not."""
+    return re.sub(r"\b([^\W\d_])_(\w)\b", r"\1<sub>\2</sub>", escape(words))
 
 
 def svg(figure: Figure, name: str) -> str:

@@ -164,3 +164,7 @@ def test_the_shortest_texts_and_panels_inside_a_part_of_a_figure():
     for change in ({"alt": "a" * 79}, {"message": "012345678"}):
         with pytest.raises(ValueError, match=rf"^{next(iter(change))}: got (79|9) characters; allowed: at least (80|10)"):
             fig.show(**{"axes": [ax], "name": "fig-d", "message": "0123456789", "reading": "", "alt": "a" * 80} | change)
+
+
+def test_a_caption_sets_an_index_low_and_leaves_names_alone():
+    assert dn.figures.subscripts("b_k and t_S on x86_64") == "b<sub>k</sub> and t<sub>S</sub> on x86_64"
