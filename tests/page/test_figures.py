@@ -167,4 +167,4 @@ def test_the_shortest_texts_and_panels_inside_a_part_of_a_figure():
 
 
 def test_a_caption_sets_an_index_low_and_leaves_names_alone():
-    assert figures.subscripts("b_k and t_S on x86_64") == "b<sub>k</sub> and t<sub>S</sub> on x86_64"
+    assert fig.subscripts("b_k and t_S on x86_64") == "b<sub>k</sub> and t<sub>S</sub> on x86_64"
