@@ -2,21 +2,17 @@
 
 import gzip
 import html
-import os
 import re
-import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
 
 from tools.build import out
+from tools.chromium import CHROMIUM
 
 HTML = out() / "html"
 PAGES = sorted(str(page.relative_to(HTML)) for page in HTML.glob("book/**/*.html"))
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
-CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 pytestmark = [
     pytest.mark.browser,
