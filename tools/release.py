@@ -3,21 +3,13 @@
 They lie in the folder of the built pages, whose first screen then leads to them.  The zip has the PDF in it.
 """
 
-import hashlib
 import re
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from tools import address, printed
 from tools.build import ROOT, build
-
-SUMS = "SHA256SUMS"
-
-
-def summed(file: Path) -> str:
-    """A line as sha256sum writes it."""
-    return f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}"
-
+from tools.sums import SUMS, summed
 
 def offer(page: str, files: dict[str, str]) -> str:
     """The first page with these links, by address, at the end of its first paragraph; links of another time go."""

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from zipfile import ZipFile
 
-from tools.release import SUMS, summed
+from tools.sums import SUMS, matches
 
 ROOM = 950_000_000  # bytes; GitHub's pages take 1 GB
 
@@ -45,9 +45,8 @@ def fitting(files: list[Path], room: int) -> list[Path]:
 def lay(files: list[Path], site: Path, room: int = ROOM) -> list[str]:
     """Unpack the versions into an empty folder; their tags, newest first."""
     for file in files:
-        sums = file.with_name(SUMS)
-        if sums.exists() and summed(file) not in sums.read_text(encoding="utf-8").splitlines():
-            sys.exit(f"{file} is not what {sums} says")
+        if not matches(file):
+            sys.exit(f"{file} is not what {SUMS} beside it says")
     kept = {f"v{'.'.join(map(str, number(file)))}": file for file in fitting(files, room)}
     newest, *older = kept
     for tag, place in [(newest, site), *((tag, site / tag) for tag in kept)]:

@@ -4,12 +4,14 @@ import functools
 import hashlib
 import http.server
 import json
+import subprocess
+import sys
 import threading
 from zipfile import ZipFile
 
 import pytest
 
-from tools import address, printed, release, site
+from tools import address, printed, release, site, sums
 from tools.build import ROOT
 from tools.chromium import CHROMIUM, FLAGS
 
@@ -63,10 +65,10 @@ def test_a_release_is_linked_packed_and_summed(book, monkeypatch, repository, on
         citation = root / "CITATION.cff"
         citation.write_text(citation.read_text(encoding="utf-8").replace(address.present(root).repository, repository), encoding="utf-8")
     release.release(html, root)
-    pdf, zipped, sums = release.release(html, root)  # once more: nothing is linked or packed twice
+    pdf, zipped, listed = release.release(html, root)  # once more: nothing is linked or packed twice
     name = f"diffnotes-{address.version(root)}"
     assert [pdf.name, zipped.name] == [f"{name}.pdf", f"{name}.zip"]
-    assert sums.read_text(encoding="utf-8").split() == [hashlib.sha256(pdf.read_bytes()).hexdigest(), pdf.name,
+    assert listed.read_text(encoding="utf-8").split() == [hashlib.sha256(pdf.read_bytes()).hexdigest(), pdf.name,
                                                        hashlib.sha256(zipped.read_bytes()).hexdigest(), zipped.name]
     shown = (html / "book" / "one.html").read_text(encoding="utf-8")
     at = f"https://github.com/a/b/releases/tag/v{address.version(root)}" if online else f"../{name}.zip"
@@ -89,7 +91,7 @@ def zips(book, tmp_path):
         found[-1].parent.mkdir()
         (html / "index.html").write_text(f"this is {version}", encoding="utf-8")
         release.pack(html, html / "book" / "one.html", (html / "book" / "one.html").read_text(encoding="utf-8"), found[-1])
-        (found[-1].parent / release.SUMS).write_text(release.summed(found[-1]) + "\n", encoding="utf-8")
+        (found[-1].parent / sums.SUMS).write_text(sums.summed(found[-1]) + "\n", encoding="utf-8")
     return found
 
 
@@ -110,7 +112,7 @@ def test_the_oldest_go_where_there_is_no_room_and_what_is_damaged_stops(zips, tm
     assert site.fitting(zips, room) == [zips[1], zips[0]] and site.fitting(zips, 0) == [zips[1]]
     with zips[0].open("ab") as file:
         file.write(b"x")
-    with pytest.raises(SystemExit, match="is not what .*SHA256SUMS says"):
+    with pytest.raises(SystemExit, match=r"is not what SHA256SUMS beside it says"):
         site.lay(zips, tmp_path / "site")
     with pytest.raises(SystemExit, match=r"is not named diffnotes-VERSION\.zip"):
         site.number(tmp_path / "other.zip")
@@ -156,3 +158,9 @@ def test_a_list_leads_to_the_same_page_of_another_version(served, tmp_path):
             assert tab.locator("select").count() == 0
         browser.close()
     assert outside == errors == []
+
+
+def test_python_alone_lays_the_site_out():
+    """The workflow does it without the book's environment."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import tools.site; print({{'yaml', 'pikepdf', 'playwright'}} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
