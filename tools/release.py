@@ -11,6 +11,7 @@ from tools import address, printed
 from tools.build import ROOT, build
 from tools.sums import SUMS, summed
 
+
 def offer(page: str, files: dict[str, str]) -> str:
     """The first page with these links, by address, at the end of its first paragraph; links of another time go."""
     links = " and ".join(f'<a href="{link}">{words}</a>' for link, words in files.items())

@@ -1,7 +1,7 @@
 // The same page in another version: a list made from versions.json, which tools.site lays beside published pages; without it, none.
 document.addEventListener("DOMContentLoaded", async () => {
   const root = new URL(document.documentElement.dataset.content_root || "./", location.href);
-  const found = location.protocol.startsWith("http") && await fetch(new URL("versions.json", root)).catch(() => null);
+  const found = location.protocol.startsWith("http") && await fetch(new URL("versions.json", root), { cache: "no-cache" }).catch(() => null);
   const { here, at } = found && found.ok ? await found.json().catch(() => ({})) : {};
   const place = document.querySelector(".sidebar-primary-items__start .sidebar-primary-item");
   if (!place || Object.keys(at || {}).length < 2) return;
