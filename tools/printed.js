@@ -4,7 +4,7 @@
   article.querySelectorAll("details").forEach(each => each.open = true);
   [...article.querySelectorAll("*")].filter(each => each instanceof HTMLElement && !["STYLE", "H1"].includes(each.tagName) && getComputedStyle(each).display === "none")
     .forEach(each => each.remove());
-  article.querySelectorAll("script, button, input, .headerlink, .copybtn, mjx-assistive-mml, .prev-next-footer").forEach(each => each.remove());
+  article.querySelectorAll("script, button, input, .files, .headerlink, .copybtn, mjx-assistive-mml, .prev-next-footer").forEach(each => each.remove());
   const cache = document.getElementById("MJX-SVG-global-cache");
   if (cache) article.prepend(cache);
 
@@ -14,6 +14,9 @@
     if (inside) each.setAttribute("href", "#" + inside + (name ? "-" + decodeURIComponent(name) : ""));
     else if (to.startsWith("file:")) each.removeAttribute("href");
   });
+  const known = new Set([...article.querySelectorAll("[id]")].map(each => each.id));
+  article.querySelectorAll("style").forEach(each =>
+    each.textContent = each.textContent.replace(/#([A-Za-z][\w-]*)/g, (all, id) => known.has(id) ? "#" + own + id : all));
   for (const each of article.querySelectorAll("*")) {
     if (each.id) each.id = own + each.id;
     for (const { name, value } of [...each.attributes]) {

@@ -37,7 +37,7 @@ class Part:
 def chapters(root: Path) -> list[Part]:
     """The book's order."""
     table = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    first = Part("", [f"{table['root']}.html"])
+    first = Part("To begin", [f"{table['root']}.html"])
     return [first, *(Part(part["caption"], [f"{page['file']}.html" for page in part["chapters"]]) for part in table["parts"])]
 
 
@@ -56,11 +56,12 @@ def document(parts: list[Part], found: dict[str, dict], names: dict[str, str], a
     rules = dict.fromkeys(rule for page in found.values() for rule in page["rules"])
     contents, text = [], []
     for part in parts:
-        contents += [f"<li class='part'>{escape(part.title)}</li>"] if part.title else []
+        contents.append(f"<li class='part'>{escape(part.title)}</li>")
         for page in part.pages:
             number = numbers.get(names[page], "")
             contents.append(f"<li><a href='#{names[page]}'>{found[page]['title']}</a> <span>{number}</span></li>")
-            head = f"<h1 class='part'>{escape(part.title)}</h1>" if part.title and page == part.pages[0] else ""
+            tag = "h1" if page == part.pages[0] else "p"  # only the first is a bookmark
+            head = f"<{tag} class='part'>{escape(part.title)}</{tag}>"
             text.append(f"<div class='chapter' id='{names[page]}'>{head}{found[page]['text']}</div>")
     title, *lines = map(escape, about)
     return "\n".join([

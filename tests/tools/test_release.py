@@ -1,4 +1,4 @@
-"""A book of two pages as PDF, zip, sums and site of several versions, with a list to choose from."""
+"""A book of three pages as PDF, zip, sums and site of several versions, with a list to choose from."""
 
 import functools
 import hashlib
@@ -19,7 +19,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found:
 PAGE = """<!DOCTYPE html><html lang="en" data-content_root="../"><head><title>x</title><script src="../_static/versions.js"></script></head><body>
 <div class="sidebar-primary-items__start"><div class="sidebar-primary-item"></div></div>
 <article class="bd-article"><section id="top"><h1>{title}<a class="headerlink" href="#top">#</a></h1><p class="about">By us.</p>{text}</section></article></body></html>"""
-PAGES = {"one": '<h2 id="a">Section</h2><a href="two.html#b">onwards</a><details><summary>Proof</summary>folded</details><button>press</button>',
+PAGES = {"three": "<p>The end.</p>", "one": '<h2 id="a">Section</h2><a href="two.html#b">onwards</a><details><summary>Proof</summary>folded</details><button>press</button>',
          "two": '<p id="b">There.</p><p style="display: none">unseen</p><a href="../gone.html">nowhere</a><a href="https://a.example/">far</a>'}
 
 
@@ -35,26 +35,27 @@ def book(tmp_path):
     for name in ("_config.yml", "CITATION.cff", "diffnotes/__init__.py"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes((ROOT / name).read_bytes())
-    (root / "_toc.yml").write_text("root: book/one\nparts:\n  - caption: A part\n    chapters:\n      - file: book/two\n", encoding="utf-8")
+    (root / "_toc.yml").write_text("root: book/one\nparts:\n  - caption: A part\n    chapters:\n      - file: book/two\n      - file: book/three\n", encoding="utf-8")
     return root, html
 
 
 @pytest.mark.browser
 @needs_chromium
-def test_two_pages_become_one_pdf_with_bookmarks_and_links(book):
+def test_pages_become_one_pdf_with_bookmarks_and_links(book):
     pikepdf = pytest.importorskip("pikepdf")
     root, html = book
     pdf = html / "book.pdf"
     printed.write(html, pdf, root)
     with pikepdf.open(pdf) as read:
-        assert len(read.pages) == 4  # title, contents, a page each
+        assert len(read.pages) == 5  # title, contents, a page each
         with read.open_outline() as outline:
-            assert [(item.title, [inside.title for inside in item.children]) for item in outline.root][-1] == ("A part", ["Page two"])
+            assert [(item.title, [inside.title for inside in item.children]) for item in outline.root] == [
+                ("Contents", []), ("To begin", ["Page one"]), ("A part", ["Page two", "Page three"])]
         links = [link for page in read.pages for link in page.get("/Annots", [])]
-        assert {str(link.get("/Dest")) for link in links if "/Dest" in link} == {"/p0", "/p1", "/p1-b"}
+        assert {str(link.get("/Dest")) for link in links if "/Dest" in link} == {"/p0", "/p1", "/p1-b", "/p2"}
         assert [str(link.A.URI) for link in links if "/A" in link] == ["https://a.example/"]
         assert read.docinfo["/Title"] and read.Root.MarkInfo.Marked
-    assert printed.numbered(pdf) == {"p0": 3, "p1": 4, "p1-b": 4} and not list(html.glob("*.html"))
+    assert printed.numbered(pdf) == {"p0": 3, "p1": 4, "p1-b": 4, "p2": 5} and not list(html.glob("*.html"))
 
 
 @pytest.mark.parametrize("repository, online", [("", False), ("https://github.com/a/b", True)])
