@@ -1,5 +1,6 @@
 # make book: the HTML book.  make test: everything that must hold.  make times: the same, and the run times go into book/checked.json.
 # make store: execute the chapters and keep their outputs.  make chapter NAME=61_title TITLE="Title": a new chapter.
+# make release: the book as one PDF and one zip, with their checksums, in _build/html.
 # make address: the address of this copy, from git remote or from ADDRESS=https://..., in every place that names it.
 PYTHON ?= python3
 VENV = .venv
@@ -14,7 +15,7 @@ NEEDED = $(PYTHON) does not fit: Python 3.11.5 or later (up to 3.14) is needed, 
 usable = $(shell $(ALONE) $(RUN) -c '$(FIT)' 2>/dev/null && $(ALONE) $(RUN) -m pip --version 2>/dev/null)
 fits = $(shell $(ALONE) "$(PYTHON)" -c 'import ensurepip, venv; $(FIT)' 2>/dev/null && echo yes)
 
-.PHONY: book test times store chapter address benchmark clean
+.PHONY: book test times release store chapter address benchmark clean
 
 # The stamp says where and with which Python the environment was made; when that is no longer so, it is made again.
 ifneq "$(shell $(ALONE) $(RUN) -c '$(HERE)' 2>/dev/null || echo none)" "$(shell cat $(VENV)/installed 2>/dev/null)"
@@ -42,6 +43,9 @@ chapter: $(VENV)/installed
 
 address:  # needs no environment
 	"$(PYTHON)" -m tools.address $(ADDRESS)
+
+release: $(VENV)/installed
+	$(RUN) -m tools.release
 
 store: $(VENV)/installed
 	$(RUN) -m tools.store book/*.ipynb

@@ -2,10 +2,11 @@
 
 import pytest
 
+from tools.chromium import CHROMIUM, FLAGS
+
 
 @pytest.fixture(scope="module")
 def browser():
-    from test_pages import CHROMIUM, FLAGS
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

@@ -2,23 +2,19 @@
 
 import gzip
 import html
-import os
 import re
-import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
 
 from tools.build import out
+from tools.chromium import CHROMIUM
 
 HTML = out() / "html"
 BUILT = sorted(str(page.relative_to(HTML)) for page in HTML.glob("book/**/*.html"))
 LEADS = {page: re.search(r'http-equiv="refresh" content="0; url=([^"]+)"', (HTML / page).read_text(encoding="utf-8")) for page in BUILT}
 PAGES = [page for page in BUILT if not LEADS[page]]  # the others lead on from an old address
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
-CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 pytestmark = [
     pytest.mark.browser,
