@@ -14,7 +14,7 @@ BUILT = BOOK.parent / "_build" / "html" / "book" / "07_findings_for_practice.htm
 ROLE, PICTURE = r"\{measured\}`(\w+):(\w+)`", r":::\{picture\} (\w+) ([\w-]+)\n:::"
 # What stands there as a figure is no result: the level of intervals, the constants of the rule for seeds, the ends and settings
 # of t, what AUCs mean, numbers of images, the year of a source, the epoch that the paper prints, the numbers of the findings.
-SETTINGS = {"95", "2.8", "2", "0", "1", "0.5", "0.01", "0.1", "100", "1200", "2025", "800", "3", "4", "5"}
+SETTINGS = {"95", "2.8", "2", "0", "1", "0.5", "0.01", "0.1", "50", "100", "1200", "2025", "800", "3", "4", "5"}
 
 
 def quoted(match):
