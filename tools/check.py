@@ -28,7 +28,7 @@ def main() -> int:
     # The longest first, so that neither worker is left alone with one; xdist would begin with the files of most tests.
     seconds = json.loads(CHECKED.read_text(encoding="utf-8"))["check"]["seconds"]
     chapters = sorted((ROOT / "book").glob("*.ipynb"), key=lambda path: -seconds.get(path.stem, 0))
-    chapters = [*chapters[4:8], *chapters[:4], *chapters[8:]]  # beside the build go some that may take longer for it
+    chapters = [*chapters[4:12], *chapters[:4], *chapters[12:]]  # beside the build go some that may take longer for it
     options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=300"]
     with subprocess.Popen([*test, *options, *(str(path.relative_to(ROOT)) for path in chapters)], cwd=ROOT) as executed:
         os.nice(10)  # chapters first: none should seem slow because the book is built beside it

@@ -15,7 +15,9 @@ def test_registry_has_every_item_in_its_group():
     kinds = Counter(re.sub(r"\d+$", "", id) for id in dn.registry())
     paper = {kind: count for kind, count in kinds.items() if kind not in ("O", "B")}
     assert paper == {"T": 2, "L": 8, "D": 1, "R": 7, "P-T": 2, "P-L": 7, "F": 11, "A": 4, "E": 1} and kinds["O"] >= 3 and kinds["B"] >= 5
-    assert {id[0]: item.group for id, item in dn.registry().items()} == dict.fromkeys("TLDRPFAE", "the paper") | {
+    ours = {"A4"}  # privacy: the paper names the risk and claims nothing
+    assert all(dn.registry()[id].group == "this book" for id in ours)
+    assert {id[0]: item.group for id, item in dn.registry().items() if id not in ours} == dict.fromkeys("TLDRPFAE", "the paper") | {
         "O": "this book", "B": "beyond the paper"}
 
 

@@ -189,8 +189,8 @@ def test_truncation_keeps_its_bound_and_a_positive_matrix(seed, t, terms, kind):
 def test_smooth_features_agree_with_quadrature_in_two_dimensions():
     """tanh in the plane: the noise average on a Gauss-Hermite grid of both its coordinates, without a series."""
     W, x = dn.normal(np.random.default_rng(3), (5, 2)), dn.normal(np.random.default_rng(4), (3, 2))
-    result, t = dn.smooth_statistics(torch.tanh, W, x, SDE, 0.2, terms=60, nodes=80), 0.2
-    node, weight = (torch.from_numpy(a) for a in np.polynomial.hermite_e.hermegauss(60))
+    result, t = dn.smooth_statistics(torch.tanh, W, x, SDE, 0.2, terms=60, nodes=200), 0.2
+    node, weight = (torch.from_numpy(a) for a in np.polynomial.hermite_e.hermegauss(100))
     z, weight = torch.cartesian_prod(node, node), torch.outer(weight, weight).flatten() / (2 * math.pi)
     phi = torch.tanh(SDE.perturb(x[:, None].expand(-1, len(z), -1), torch.full((3, len(z)), t), z.expand(3, -1, -1)) @ W.mT) / 5**0.5
     B = SDE.std(t) ** 2 * torch.einsum("k,nki,nkj->ij", weight, phi, phi) / 3
