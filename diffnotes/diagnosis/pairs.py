@@ -1,0 +1,176 @@
+r"""The losses of pairs of records, a training and a held-out one that share their noise, at all levels, for several models.
+
+Whenever a model is asked, everything is read off that the check-up needs, record by record and averaged over draws of the noise:
+
+* *loss* :math:`\|x - D\|^2 / \sigma^2` of each model, and *gaussian*, that of the best Gaussian denoiser for the training set;
+* *covariates*: what the loss may be regressed on, as the model has no part in it: the length of the noise, the losses of the two
+  ``smooth`` denoisers of a pool of both sets (of which the empirical one has not the record itself), and of reference models;
+* *toward*, *span*: with :math:`D^-` and :math:`D^+` the empirical denoisers of the training set without and with the record,
+  :math:`\langle D - D^-, D^+ - D^-\rangle / \sigma^2` of each model and :math:`\|D^+ - D^-\|^2 / \sigma^2`.
+"""
+
+import hashlib
+import io
+import time
+from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..base import files
+from .smooth import Empirical, Gaussian
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything that was read off, in float64 on the CPU; the side is 0 for train and 1 for held-out.
+
+    loss, toward: [n, 2, L, models]; span, gaussian: [n, 2, L]; covariates: [n, 2, L, c].
+    """
+
+    loss: Tensor
+    toward: Tensor
+    span: Tensor
+    gaussian: Tensor
+    covariates: Tensor
+
+    def __len__(self) -> int:
+        return len(self.span)
+
+
+FIELDS = tuple(Measured.__dataclass_fields__)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of each block of pairs: all of it can be sent to another process.
+
+    Attributes:
+        models: functions (y [b, *event], sigma) -> [b, *event]; the last ``references`` of them are reference models.
+        levels: noise levels sigma [L].
+        draws: noises for each pair, drawn from NumPy's stream (seed, number of the pair, number of the draw).
+        pool: records [N, *event], those of pair k at 2 k (train) and 2 k + 1 (held-out).
+        train: training records [N', *event], that of pair k at k.
+        place: device on which the models are asked; ``exact``: where products are taken in float64.
+    """
+
+    models: list
+    references: int
+    levels: list[float]
+    draws: int
+    pool: Tensor
+    train: Tensor
+    seed: int
+    place: torch.device
+    exact: torch.device
+
+    def smooth(self) -> list[tuple[Gaussian, Empirical]]:
+        """Of the pool, and of the training records."""
+        flat = (part.flatten(1).to(self.exact, torch.float64) for part in (self.pool, self.train))
+        return [(Gaussian(part[:2048]), Empirical(part)) for part in flat]
+
+
+def measure(question: Question, pairs: int, *, block: int = 64, budget: float | None = None, cache: Path | None = None,
+            executor: Executor | None = None, progress: bool = True) -> Measured:
+    """The first ``pairs`` pairs, ``block`` at a time; fewer where the budget of seconds ends before (one block at least)."""
+    begin, smooth = time.monotonic(), question.smooth()
+    blocks = [range(k, min(k + block, pairs)) for k in range(0, pairs, block)]
+    paths = [cache / f"{name}.pt" for name in _names(question, blocks)] if cache else [None] * len(blocks)
+    found: dict[int, Measured] = {}
+    hidden = {} if progress else {"disable": True}  # disable=False would override the environment variable
+    with tqdm(total=pairs, unit="pair", **hidden) as bar:
+        for k, result in _results(question, smooth, blocks, paths, executor):
+            found[k] = result
+            bar.update(len(blocks[k]))
+            if budget is not None and time.monotonic() - begin > budget:
+                break
+    parts = [found[k] for k in sorted(found)]
+    return Measured(*(torch.cat([getattr(part, name) for part in parts]) for name in FIELDS))
+
+
+def ask(question: Question, smooth: list[tuple[Gaussian, Empirical]], pairs: range) -> Measured:
+    """One block: its pairs' records at all levels, averaged over the draws."""
+    own = torch.arange(2 * pairs.start, 2 * pairs.stop, device=question.exact)
+    member = torch.where(own % 2 == 0, own // 2, -1)
+    x = smooth[0][1].records[own]
+    far, total = [one.distances(x) for _, one in smooth], None
+    for draw in range(question.draws):
+        z = torch.stack([_noise(question.seed, pair, draw, x.shape[1]) for pair in pairs]).to(question.exact).repeat_interleave(2, 0)
+        shifts = [one.shifts(x, z) for _, one in smooth]
+        rows = [_at(question, smooth, x, z, [-(a / sigma**2 + b / sigma) for a, b in zip(far, shifts, strict=True)], (own, member), sigma)
+                for sigma in question.levels]
+        found = [torch.stack(parts, 1) for parts in zip(*rows, strict=True)]
+        total = found if total is None else [a + b for a, b in zip(total, found, strict=True)]
+    loss, toward, span, gaussian, known = (one.div(question.draws).cpu().unflatten(0, (len(pairs), 2)) for one in total)
+    split = loss.shape[-1] - question.references
+    return Measured(loss[..., :split], toward[..., :split], span, gaussian, torch.cat([known, loss[..., split:]], -1))
+
+
+def _at(question, smooth, x, z, exponents, own, sigma):
+    """At one level: losses and directions [b, models], span and Gaussian loss [b], and covariates [b, 3]."""
+    (gaussian, pool), (own_gaussian, train) = smooth
+    others, _ = pool.denoise(x, exponents[0], own[0])
+    without, fully = train.denoise(x, exponents[1], own[1])
+    y = x + sigma * z
+    noisy = y.view(len(x), *question.pool.shape[1:]).to(question.place, question.pool.dtype)
+    answers = [model(noisy, sigma).flatten(1).to(x) for model in question.models]
+    toward = [((answer - without) * (fully - without)).sum(1) / sigma**2 for answer in answers]
+    known = [z.square().sum(1), _loss(x, gaussian.denoise(y, sigma), sigma), _loss(x, others, sigma)]
+    return (torch.stack([_loss(x, answer, sigma) for answer in answers], 1), torch.stack(toward, 1), _loss(fully, without, sigma),
+            _loss(x, own_gaussian.denoise(y, sigma), sigma), torch.stack(known, 1))
+
+
+def _loss(x, answer, sigma):
+    return (x - answer).square().sum(1) / sigma**2
+
+
+def _noise(seed, pair, draw, d):
+    return torch.from_numpy(np.random.default_rng([seed, pair, draw]).standard_normal(d))
+
+
+def _results(question, smooth, blocks, paths, executor):
+    """Yield (number, result) of each block: those in the cache at once, the others as they come."""
+    kept = [_load(path) for path in paths]
+    yield from ((k, one) for k, one in enumerate(kept) if one is not None)
+    missing = [k for k, one in enumerate(kept) if one is None]
+    if executor is None:
+        yield from ((k, _keep(ask(question, smooth, blocks[k]), paths[k])) for k in missing)
+        return
+    futures = {executor.submit(ask, question, smooth, blocks[k]): k for k in missing}
+    try:
+        for future in as_completed(futures):
+            yield futures[future], _keep(future.result(), paths[futures[future]])
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _names(question, blocks) -> list[str]:
+    """A name for each block's result, which changes with records, levels and noise, and with what the models answer to a few."""
+    known = hashlib.sha256(repr([question.levels, question.draws, question.seed, question.references]).encode())
+    for records in (question.pool, question.train):
+        known.update(records.detach().cpu().contiguous().numpy().tobytes())
+    few = question.pool[:4].to(question.place)
+    for sigma in (question.levels[0], question.levels[len(question.levels) // 2], question.levels[-1]):
+        for model in question.models:
+            known.update(np.float32(model(few + sigma, sigma).double().cpu().numpy()).round(3).tobytes())
+    return [hashlib.sha256(f"{known.hexdigest()} {block}".encode()).hexdigest()[:24] for block in blocks]
+
+
+def _load(path) -> Measured | None:
+    try:
+        return None if path is None else Measured(**torch.load(path, weights_only=True))
+    except Exception:  # none yet, or a damaged one: asked again
+        return None
+
+
+def _keep(result: Measured, path) -> Measured:
+    if path is not None:
+        buffer = io.BytesIO()
+        torch.save({name: getattr(result, name).clone() for name in FIELDS}, buffer)
+        files.write(path, buffer.getvalue())
+    return result
