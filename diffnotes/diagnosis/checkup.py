@@ -1,0 +1,167 @@
+"""The check-up: one call from a model and two sets of records to what can be said of its memory."""
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import Executor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..base import checks as check
+from ..base import files, mean_interval
+from .clocks import clocks
+from .denoisers import Denoiser
+from .evidence import adjusted, auc_interval, delta_intervals, pairs_needed, swap_tests
+from .levels import collapse, informative, log_weights
+from .likelihood import likelihood_gap
+from .pairs import Measured, Question, measure
+from .records import LEAST, Chosen, choose
+from .result import Checkup
+from .samples import copies, generate
+from .shift import energy_test, mean_test
+
+
+def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs: int = 1000, draws: int | None = None,
+            references=(), checkpoints: Mapping[float, Denoiser] | None = None, samples=200, steps: int = 18, likelihood: int = 0,
+            pool: int = 4096, block: int = 64, seed: int = 0, confidence: float = 0.95, budget: float | None = None, cache=None,
+            executor: Executor | None = None, device=None, progress: bool = True) -> Checkup:
+    r"""Has a diffusion model learned the distribution, or its training records?  Needs records that it has not seen.
+
+    Training and held-out records must come from one distribution, split at random, and be as the model sees them (scaled, in
+    its shape).  Pairs of a training and a held-out record see the same noise at each level; every test swaps the two.
+
+    Args:
+        model: a ``Denoiser``.
+        train, held_out: [n, *event] and [n', *event], float32 or float64, in memory anywhere.
+        levels: how many noise levels, chosen from the data, or which sigma.
+        pairs: how many pairs at most, drawn at random.
+        draws: of the noise, for each pair and level; without it enough for 1000 in all, and 16 at most.
+        references: models that were trained on other data of the kind; what they find hard is taken out of the losses.
+        checkpoints: training time to model; adds the two clocks and when to stop.
+        samples: how many to make with the probability flow in ``steps`` steps, or samples [N, *event] that were made, or 0.
+        likelihood: number of pairs whose likelihood is computed with the probability flow (slow), or 0.
+        pool: records at most for the empirical denoisers.
+        block: pairs in one call of the model.
+        budget: seconds that may pass before no new block is begun; what is there by then is analysed.
+        cache: a folder in which each block's answers are kept; a check-up that was killed goes on there.  Found again by the
+            records and by what the model answers to a few.
+        executor: any ``concurrent.futures.Executor``, for the blocks.
+        device: where the model is asked; that of ``train`` without it.
+
+    Raises:
+        ValueError: sets that share records; too few of them; a model that answers with another shape, another dtype or NaN, or
+            whose noise levels or scaling do not match the records.
+    """
+    begin, runs = time.monotonic(), _models(model, checkpoints, references)
+    chosen = choose(train, held_out, check.integer("pairs", pairs, LEAST), check.integer("pool", pool, 2 * LEAST),
+                    check.integer("seed", seed, 0))
+    place = chosen.train.device if device is None else torch.device(device)
+    exact = torch.device("cpu") if place.type == "mps" else place  # where there is float64
+    hidden = collapse(chosen.train.flatten(1), model.low, model.high, np.random.default_rng([seed, 2]), place=exact)
+    sigma = _levels(levels, model, hidden)
+    draws = max(1, min(16, -(-1000 // chosen.pairs))) if draws is None else check.integer("draws", draws)
+    question = Question(runs, len(references), sigma.tolist(), draws, chosen.pool, chosen.train[:pool], seed, place, exact)
+    _sound(question)
+    start = time.monotonic()
+    found = measure(question, chosen.pairs, block=check.integer("block", block), budget=_left(budget, begin),
+                    cache=None if cache is None else files.folder("cache", cache), executor=executor, progress=progress)
+    cost = (time.monotonic() - start) * 1000 / (2 * len(found) * len(sigma) * draws * len(runs))
+    drawn = _samples(samples, model, chosen, check.integer("steps", steps), seed, place, _left(budget, begin), cost)
+    alike = None if drawn is None else copies(drawn, chosen.train.to(drawn), chosen.held_out[:2000].to(drawn), chosen.pairs,
+                                              np.random.default_rng([seed, 4]), confidence=confidence)
+    likelier = likelihood_gap(model, chosen.pool.to(place), min(likelihood, chosen.pairs), np.random.default_rng([seed, 6]),
+                              confidence=confidence) if check.integer("likelihood", likelihood, 0) else None
+    return _analysed(found, chosen, sigma, sorted(checkpoints or ()), seed, confidence, collapse=hidden, copies=alike, cost=cost,
+                     likelihood=likelier, records=(len(train), len(held_out)))
+
+
+def _analysed(found: Measured, chosen: Chosen, sigma, tau, seed, confidence, **other) -> Checkup:
+    """Everything that is read off the losses."""
+    weights, n, count = log_weights(sigma), len(found), len(sigma)
+    left = _adjusted(found)  # [n, 2, L, models]
+    differences, held_out = left[:, 1] - left[:, 0], found.loss[:, 1]
+    p_any, p_value, p_each = swap_tests(differences[..., 0], weights, np.random.default_rng([seed, 3]))
+    both = torch.cat([differences, held_out], 1)  # [n, 2 L, models]
+    wide = 1 - (1 - confidence) / count  # all levels together
+    shares = [delta_intervals(lambda m: m[:count] / m[count:], both[..., k], wide) for k in range(both.shape[-1])]
+    toward = torch.cat([found.toward[..., 0], found.span], 2)
+    position = tuple(delta_intervals(lambda m: m[:count] / m[count:], toward[:, side], confidence) for side in (0, 1))
+    gap, total = mean_interval(differences[..., 0] @ weights, confidence), both[..., 0].view(n, 2, count) @ weights
+    return Checkup(
+        levels=sigma, pairs=n, gap=gap, gap_share=delta_intervals(lambda m: m[:1] / m[1:], total, confidence)[0], by_level=shares[0],
+        p_any=p_any, p_value=p_value, p_by_level=p_each, position=position, p_shift=_shift(found, chosen, weights, seed),
+        auc=[auc_interval(left[:, 0, k, 0], left[:, 1, k, 0], wide) for k in range(count)],
+        against_gaussian=mean_interval((found.gaussian[:, 1] - held_out[..., 0]) @ weights, confidence),
+        clocks=clocks(tau, found.loss[..., 1:], differences[..., 1:], shares[1:], weights, seed, confidence) if tau else None,
+        duplicates=chosen.duplicates, twins=chosen.twins, dimension=chosen.pool[0].numel(), confidence=confidence,
+        needed=pairs_needed(gap, n, total[:, 1].mean().item() / 100), **other)
+
+
+def _adjusted(found: Measured) -> Tensor:
+    """Losses less their regression on the covariates, level by level and model by model: [n, 2, L, models]."""
+    n, _, count, models = found.loss.shape
+    rows = [torch.stack([adjusted(found.loss[:, :, k, j].flatten(), found.covariates[:, :, k].flatten(0, 1)).view(n, 2)
+                         for j in range(models)], -1) for k in range(count)]
+    return torch.stack(rows, 2)
+
+
+def _shift(found, chosen, weights, seed) -> tuple[float, float]:
+    """Two p-values for train and held-out differing without any model."""
+    flat = [chosen.pool[k:2 * min(len(found), 500):2].flatten(1).double().cpu() for k in (0, 1)]
+    known = (found.covariates[:, 1, :, 1:] - found.covariates[:, 0, :, 1:]).transpose(1, 2) @ weights
+    return energy_test(*flat, np.random.default_rng([seed, 7])), mean_test(known, np.random.default_rng([seed, 8]))
+
+
+def _models(model, checkpoints, references) -> list[Denoiser]:
+    """The model, then the checkpoints by training time, then the references."""
+    if checkpoints is not None and not isinstance(checkpoints, Mapping):
+        check.fail("checkpoints", type(checkpoints).__name__, "a dict from training times to models")
+    times = {check.number("checkpoints", tau): one for tau, one in (checkpoints or {}).items()}
+    named = {"model": model, **{f"checkpoints[{tau:g}]": times[tau] for tau in sorted(times)},
+             **{f"references[{k}]": one for k, one in enumerate(check.sequence("references", references))}}
+    return [check.instance(name, one, Denoiser, "a Denoiser; its constructors take networks of all conventions")
+            for name, one in named.items()]
+
+
+def _levels(levels, model, hidden) -> Tensor:
+    """The levels asked for, or chosen, of those that the model knows."""
+    if isinstance(levels, int):
+        sigma = informative(hidden, check.integer("levels", levels, 2))
+    else:
+        sigma = check.tensor("levels", levels, ("L",)).double().cpu()
+        check.holds("levels", (sigma >= model.low * (1 - 1e-6)) & (sigma <= model.high * (1 + 1e-6)),
+                    f"noise levels that the model knows, {model.low:.3g} to {model.high:.3g}", sigma)
+    return model.nearest(sigma).unique()
+
+
+def _sound(question: Question) -> None:
+    """Refuse a model that makes noisy records worse at most levels: it is asked in another scaling, or at other times, than it knows."""
+    few = Question(question.models[:1], 0, question.levels, 1, question.pool[:16], question.train[:16], question.seed,
+                   question.place, question.exact)
+    loss = measure(few, 8, progress=False).loss[..., 0].mean((0, 1)) / question.pool[0].numel()
+    if (loss > 2).double().mean() > 0.5:
+        worst = int(loss.argmax())
+        check.fail("model", f"an error of {loss[worst]:.3g} times that of returning the noisy record as it is, at sigma = "
+                   f"{question.levels[worst]:.3g}", "a model whose noise levels, prediction and scaling are those of the records")
+
+
+def _samples(samples, model, chosen, steps, seed, place, left, cost) -> Tensor | None:
+    """Samples as given, or made: fewer where time is short; None for none."""
+    if isinstance(samples, Tensor):
+        return check.tensor("samples", samples, ("N", *chosen.train.shape[1:]), like=chosen.train)
+    count = check.integer("samples", samples, 0)
+    if not count:
+        return None
+    if left is not None:
+        count = max(20, min(count, int(left / (2 * steps * cost / 1000))))
+    ends = torch.tensor([model.high, model.low], dtype=torch.float64, device="cpu") ** (1 / 7)  # Karras et al. (2022), rho = 7
+    way = torch.linspace(0, 1, steps + 1, dtype=torch.float64, device="cpu")
+    sigma = model.nearest((ends[0] + way * (ends[1] - ends[0])) ** 7).unique().flip(0)
+    return generate(model, (count, *chosen.train.shape[1:]), sigma, np.random.default_rng([seed, 9]), place=place,
+                    dtype=chosen.train.dtype)
+
+
+def _left(budget, begin) -> float | None:
+    """Seconds that are left of the budget."""
+    return None if budget is None else check.number("budget", budget, 0.0, open_low=True) - (time.monotonic() - begin)
