@@ -4,9 +4,9 @@ from .frames import Driftless, Standardised
 from .mixtures import DiffusedMixture, GaussianMixture
 from .paths import forward_paths
 from .quadrature import Grid, Nodes, kernel_draws, kernel_nodes, line_grid, sampled_nodes, time_nodes, weight_at
-from .sde import OU, VE, VP, LinearSDE
+from .sde import OU, VE, VP, Karras, LinearSDE
 
 __all__ = [
-    "OU", "VE", "VP", "DiffusedMixture", "Driftless", "GaussianMixture", "Grid", "LinearSDE", "Nodes", "Standardised",
-    "forward_paths", "kernel_draws", "kernel_nodes", "line_grid", "sampled_nodes", "time_nodes", "weight_at",
+    "OU", "VE", "VP", "DiffusedMixture", "Driftless", "GaussianMixture", "Grid", "Karras", "LinearSDE", "Nodes",
+    "Standardised", "forward_paths", "kernel_draws", "kernel_nodes", "line_grid", "sampled_nodes", "time_nodes", "weight_at",
 ]

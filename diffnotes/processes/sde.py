@@ -164,6 +164,28 @@ class VE(LinearSDE):
         return torch.sqrt(torch.expm1(2 * log_sigma * t) / (2 * log_sigma))
 
 
+class Karras(LinearSDE):
+    r"""The time is the noise itself: f = 0, g = sqrt(2 t), scale one, std = t.
+
+    Source: Karras et al. (2022), with their sigma(t) = t, where x(t) is data with noise of standard deviation t, up to T = 80.
+    """
+
+    def __init__(self, T: float = 80.0):
+        self.T = check.number("T", T, 0.0, open_low=True)
+
+    def _drift_rate(self, t):
+        return torch.zeros_like(t)
+
+    def _diffusion(self, t):
+        return torch.sqrt(2 * t)
+
+    def _scale(self, t):
+        return torch.ones_like(t)
+
+    def _std(self, t):
+        return t.clone()
+
+
 class OU(LinearSDE):
     r"""Ornstein-Uhlenbeck: f = -rate, g = sqrt(2 rate), r = exp(-rate t), std^2 = 1 - r^2.
 
