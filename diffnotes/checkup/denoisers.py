@@ -101,6 +101,7 @@ class Denoiser:
             return cls(called, config.sigma_min, config.sigma_max, preconditioning=partial(convention.of_edm, scheduler))
         a = getattr(scheduler, "alphas_cumprod", None)
         if a is not None and getattr(config, "timestep_type", "discrete") == "discrete":
+            a = check.with_values("scheduler.alphas_cumprod", check.tensor("scheduler.alphas_cumprod", a, ("K",)))
             without_signal = getattr(config, "rescale_betas_zero_snr", False) or a[-1] == 0
             return cls.of_discrete(called, a[:-1] if without_signal else a, getattr(config, "prediction_type", ""))
         flow = any(kind.__name__.startswith("FlowMatch") for kind in type(scheduler).__mro__)
