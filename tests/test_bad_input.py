@@ -10,6 +10,7 @@ import dataclasses
 import inspect
 import re
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,6 +56,9 @@ def calls(device="cpu"):
     one, cov = torch.zeros(2, **kind), torch.eye(2, **kind)
     x1 = torch.zeros(3, 1, **kind)
     images = dn.normal(rng(), (1, 3, 16), **on)
+    shrink = lambda y, sigma: y / (1 + sigma.sum() ** 2)  # noqa: E731
+    denoiser, discrete = dn.Denoiser(shrink, 0.1, 10.0), dn.Denoiser(shrink, 0.1, 10.0, levels=[0.1, 1.0, 10.0])
+    scheduler = SimpleNamespace(alphas_cumprod=down / 4, config=SimpleNamespace(prediction_type="epsilon"))
     checkpoint = dict(epochs=1, batch=2, progress=False)
     problem = dn.Problem(p.mixture, SDE, t_min=0.1, n_t=4, n_x=8, pool=9, **on)
     runs = problem.train(m=3, n=5, seeds=2)
@@ -79,6 +83,7 @@ def calls(device="cpu"):
         "Runs.divergence": (runs.divergence, dict(tau=tau)), "Runs.generated": (runs.generated, dict(tau=tau)), "Runs.typical": (runs.typical, {}),
         "training_times": (dn.training_times, dict(first=1.0, last=10.0, count=3)),
         "VE": (dn.VE, dict(sigma=25.0, T=1.0)), "OU": (dn.OU, dict(rate=1.0, T=5.0)),
+        "Karras": (dn.Karras, dict(T=80.0)),
         "VP": (dn.VP, dict(beta_min=0.1, beta_max=20.0, T=1.0)), "Driftless": (dn.Driftless, dict(inner=SDE)),
         "Standardised": (dn.Standardised, dict(inner=SDE, spread=2.0)), "Standardised.unit": (dn.Standardised(SDE, 2.0).unit, dict(t=tau)),
         **{f"LinearSDE.{k}": (getattr(SDE, k), dict(t=tau)) for k in ("drift_rate", "diffusion", "scale", "std", "log_noise", "resolved")},
@@ -229,6 +234,13 @@ def calls(device="cpu"):
         "UNet": (dn.UNet, dict(theta=unet.theta, omega=unet.omega, sde=dn.VE(), side=4, channels=(4, 4), patch=1, data_std=0.5)),
         "UNet.draw": (dn.UNet.draw, dict(side=4, sde=dn.VE(), generators=[rng()], channels=(4, 4), patch=1, data_std=0.5, frequencies=2, frequency_std=30.0)),
         "train": (dn.train, dict(net=net, data=dn.normal(rng(), (2, 5), **on), generators=[rng(), rng()], optimiser=dn.SGD(1e-3), t_min=1e-3, decay=0.9, **checkpoint)),
+        "Denoiser": (dn.Denoiser, dict(model=shrink, low=1.0, high=2.0, levels=tau, preconditioning=lambda sigma: (1.0, sigma, 0.0, 1.0))),
+        "Denoiser.of_score": (dn.Denoiser.of_score, dict(score=plane.score, sde=SDE, t_min=0.1)),
+        "Denoiser.of_discrete": (dn.Denoiser.of_discrete, dict(model=shrink, alphas_cumprod=down / 4, prediction="epsilon")),
+        "Denoiser.of_velocity": (dn.Denoiser.of_velocity, dict(velocity=shrink, low=0.1, high=10.0, data_at=1, sigma_min=0.05)),
+        "Denoiser.of_diffusers": (dn.Denoiser.of_diffusers, dict(model=shrink, scheduler=scheduler, label=3)),
+        "Denoiser.__call__": (denoiser, dict(y=data, sigma=0.5)), "Denoiser.score": (denoiser.score, dict(y=data, sigma=0.5)),
+        "Denoiser.nearest": (discrete.nearest, dict(sigma=tau)),
         "sweep": (dn.sweep, dict(function=max_of, configurations=[{"n": 1}], executor=None, cache=None, progress=False)),
     }
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import diffnotes as dn
 
-SDES = [dn.VE(25.0), dn.VE(1.5, T=3.0), dn.OU(), dn.OU(rate=0.3, T=2.0), dn.VP(), dn.VP(0.5, 4.0, T=2.0), dn.Driftless(dn.OU(T=2.0)),
+SDES = [dn.VE(25.0), dn.VE(1.5, T=3.0), dn.Karras(3.0), dn.OU(), dn.OU(rate=0.3, T=2.0), dn.VP(), dn.VP(0.5, 4.0, T=2.0), dn.Driftless(dn.OU(T=2.0)),
         dn.Driftless(dn.VP(0.5, 4.0, T=2.0)), dn.Standardised(dn.OU(), 3.0), dn.Standardised(dn.VE(), 0.5)]
 
 
@@ -20,6 +20,13 @@ def test_the_papers_ve_formula():
     expected = np.sqrt((25.0 ** (2 * t.numpy()) - 1) / (2 * np.log(25.0)))
     assert dn.VE().std(t).numpy() == pytest.approx(expected, rel=1e-9)
     assert float(dn.VE().diffusion(0.5)) == pytest.approx(5.0)
+
+
+def test_the_noise_of_karras_is_its_time():
+    t = torch.tensor([0.0, 0.002, 1.0, 80.0], dtype=torch.float64)
+    sde = dn.Karras()
+    assert torch.equal(sde.std(t), t) and (sde.scale(t) == 1).all() and (sde.drift_rate(t) == 0).all()
+    torch.testing.assert_close(sde.diffusion(t) ** 2, 2 * t)
 
 
 @pytest.mark.parametrize("sde", SDES, ids=repr)
@@ -85,7 +92,7 @@ def test_a_time_for_each_point_or_one_for_all():
             dn.OU().times_of(torch.ones(3, 2), bad)
 
 
-@pytest.mark.parametrize("sde", [dn.VE(), dn.OU(), dn.VP(), dn.Driftless(dn.OU())])
+@pytest.mark.parametrize("sde", [dn.VE(), dn.Karras(), dn.OU(), dn.VP(), dn.Driftless(dn.OU())])
 def test_geometric_times(sde):
     t = sde.geometric_times(0.05, 8)
     noise = sde.std(t) / sde.scale(t)
@@ -102,8 +109,8 @@ def test_geometric_times(sde):
 def test_defaults_and_limits_of_the_arguments():
     """The defaults are those of the sources; each limit is where it is said to be."""
     assert float(dn.VP().diffusion(0.0)) ** 2 == pytest.approx(0.1) and float(dn.VP().diffusion(1.0)) ** 2 == pytest.approx(20)
-    assert float(dn.OU().drift_rate(0.0)) == -1 and dn.OU().T == 5 and dn.VP().T == dn.VE().T == 1
-    for make in (dn.VE, dn.OU, dn.VP):
+    assert float(dn.OU().drift_rate(0.0)) == -1 and dn.OU().T == 5 and dn.VP().T == dn.VE().T == 1 and dn.Karras().T == 80
+    for make in (dn.VE, dn.Karras, dn.OU, dn.VP):
         assert make(T=1e-3).T == 1e-3
         with pytest.raises(ValueError, match=r"^T: got 0"):
             make(T=0.0)
@@ -115,7 +122,7 @@ def test_defaults_and_limits_of_the_arguments():
 
 def test_times_that_rounding_put_beyond_an_end_are_at_the_end():
     """Which bug this catches: adaptive solvers, which probe T + 1 ulp, and float32 times with float64 points are refused."""
-    for sde in (dn.OU(T=0.1), dn.VE(T=0.1), dn.VP(T=0.1), dn.Driftless(dn.OU(T=0.1))):
+    for sde in (dn.OU(T=0.1), dn.VE(T=0.1), dn.Karras(T=0.1), dn.VP(T=0.1), dn.Driftless(dn.OU(T=0.1))):
         beyond = np.nextafter(np.nextafter(0.1, 1), 1)
         assert sde.std(beyond) == sde.std(0.1) and sde.scale(-1e-17) == 1 and sde.drift_rate(beyond) == sde.drift_rate(0.1)
         for t in (torch.tensor(0.1, dtype=torch.float32), torch.tensor([0.1, 0.05], dtype=torch.float32)):
