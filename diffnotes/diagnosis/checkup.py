@@ -86,11 +86,11 @@ def _analysed(found: Measured, chosen: Chosen, sigma, tau, seed, confidence, **o
     wide = 1 - (1 - confidence) / count  # all levels together
     shares = [delta_intervals(lambda m: m[:count] / m[count:], both[..., k], wide) for k in range(both.shape[-1])]
     toward = torch.cat([found.toward[..., 0], found.span], 2)
-    position = tuple(delta_intervals(lambda m: m[:count] / m[count:], toward[:, side], confidence) for side in (0, 1))
+    position = [delta_intervals(lambda m: m[:count] / m[count:], toward[:, side], confidence) for side in (0, 1)]
     gap, total = mean_interval(differences[..., 0] @ weights, confidence), both[..., 0].view(n, 2, count) @ weights
     return Checkup(
-        levels=sigma, pairs=n, gap=gap, gap_share=delta_intervals(lambda m: m[:1] / m[1:], total, confidence)[0], by_level=shares[0],
-        p_any=p_any, p_value=p_value, p_by_level=p_each, position=position, p_shift=_shift(found, chosen, weights, seed),
+        levels=sigma, pairs=n, gap=gap, by_level=shares[0],
+        gap_share=delta_intervals(lambda m: m[:1] / m[1:], total, confidence)[0], p_any=p_any, p_value=p_value, p_by_level=p_each, position=(position[0], position[1]), p_shift=_shift(found, chosen, weights, seed),
         auc=[auc_interval(left[:, 0, k, 0], left[:, 1, k, 0], wide) for k in range(count)],
         against_gaussian=mean_interval((found.gaussian[:, 1] - held_out[..., 0]) @ weights, confidence),
         clocks=clocks(tau, found.loss[..., 1:], differences[..., 1:], shares[1:], weights, seed, confidence) if tau else None,
@@ -108,9 +108,9 @@ def _adjusted(found: Measured) -> Tensor:
 
 def _shift(found, chosen, weights, seed) -> tuple[float, float]:
     """Two p-values for train and held-out differing without any model."""
-    flat = [chosen.pool[k:2 * min(len(found), 500):2].flatten(1).double().cpu() for k in (0, 1)]
+    train, held_out = (chosen.pool[k:2 * min(len(found), 500):2].flatten(1).double().cpu() for k in (0, 1))
     known = (found.covariates[:, 1, :, 1:] - found.covariates[:, 0, :, 1:]).transpose(1, 2) @ weights
-    return energy_test(*flat, np.random.default_rng([seed, 7])), mean_test(known, np.random.default_rng([seed, 8]))
+    return energy_test(train, held_out, np.random.default_rng([seed, 7])), mean_test(known, np.random.default_rng([seed, 8]))
 
 
 def _models(model, checkpoints, references) -> list[Denoiser]:
@@ -136,7 +136,7 @@ def _levels(levels, model, hidden) -> Tensor:
 
 
 def _sound(question: Question) -> None:
-    """Refuse a model that makes noisy records worse at most levels: it is asked in another scaling, or at other times, than it knows."""
+    """Refuse a model that makes noisy records worse at most levels: its scaling or its times are not those of the records."""
     few = Question(question.models[:1], 0, question.levels, 1, question.pool[:16], question.train[:16], question.seed,
                    question.place, question.exact)
     loss = measure(few, 8, progress=False).loss[..., 0].mean((0, 1)) / question.pool[0].numel()

@@ -81,8 +81,8 @@ def auc_interval(members: Tensor, others: Tensor, confidence: float = 0.95) -> I
     inside = min(max(value, 0.5 / len(members)), 1 - 0.5 / len(members))  # the logit of one is infinite
     logit, slope = math.log(inside / (1 - inside)), 1 / (inside * (1 - inside))
     half = norm.ppf((1 + confidence) / 2) * math.sqrt(variance) * slope
-    low, high = (1 / (1 + math.exp(-edge)) for edge in (logit - half, logit + half))
-    return Interval(min(low, value), value, max(high, value))
+    first, last = (1 / (1 + math.exp(-edge)) for edge in (logit - half, logit + half))
+    return Interval(min(first, value), value, max(last, value))
 
 
 def share_interval(hits: int, count: int, confidence: float = 0.95) -> Interval:

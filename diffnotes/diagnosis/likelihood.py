@@ -30,6 +30,6 @@ def likelihood_gap(model: Denoiser, pool: Tensor, pairs: int, generator, *, step
 
     t = torch.logspace(math.log10(model.low), math.log10(model.high), steps + 1, dtype=torch.float64, device="cpu")
     t = t.clamp(model.low, model.high).to(x)
-    found = [probability_flow_log_prob(score, Karras(model.high), x[side::2], t, prior, probes=probes, generator=deepcopy(generator))
-             for side in (0, 1)]
-    return mean_interval((found[0] - found[1]).double().cpu() / (d * math.log(2)), confidence)
+    first, second = (probability_flow_log_prob(score, Karras(model.high), x[side::2], t, prior, probes=probes,
+                                               generator=deepcopy(generator)) for side in (0, 1))
+    return mean_interval((first - second).double().cpu() / (d * math.log(2)), confidence)

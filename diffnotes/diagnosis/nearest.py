@@ -17,7 +17,7 @@ def nearest(queries: Tensor, records: Tensor, k: int = 2, *, memory: float = 2**
     check.tensor("records", records[:1])
     records, queries = records.flatten(1), queries.flatten(1)
     if queries.shape[1] != records.shape[1] or queries.dtype != records.dtype or queries.device != records.device:
-        check.fail("queries", f"{tuple(queries.shape)}, {queries.dtype}, {queries.device}", "records of the same shape, dtype and device")
+        check.fail("queries", f"{tuple(queries.shape)}, {queries.dtype}, {queries.device}", "records like those")
     k = check.integer("k", k)
     if k > len(records):
         check.fail("k", k, f"at most the number of records, {len(records)}")
@@ -43,4 +43,5 @@ def first_of_each(records: Tensor) -> Tensor:
     """For each record [n, *event] the index of the first one that is equal to it, byte for byte: [n], on the CPU."""
     seen: dict[bytes, int] = {}
     rows = records.detach().flatten(1).cpu().contiguous().numpy()
-    return torch.tensor([seen.setdefault(hashlib.blake2b(row.tobytes(), digest_size=16).digest(), k) for k, row in enumerate(rows)])
+    names = (hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in rows)
+    return torch.tensor([seen.setdefault(name, k) for k, name in enumerate(names)])

@@ -97,15 +97,18 @@ def ask(question: Question, smooth: list[tuple[Gaussian, Empirical]], pairs: ran
     own = torch.arange(2 * pairs.start, 2 * pairs.stop, device=question.exact)
     member = torch.where(own % 2 == 0, own // 2, -1)
     x = smooth[0][1].records[own]
-    far, total = [one.distances(x) for _, one in smooth], None
+    far = [one.distances(x) for _, one in smooth]
+    total: list[Tensor] = []
     for draw in range(question.draws):
-        z = torch.stack([_noise(question.seed, pair, draw, x.shape[1]) for pair in pairs]).to(question.exact).repeat_interleave(2, 0)
-        shifts = [one.shifts(x, z) for _, one in smooth]
-        rows = [_at(question, smooth, x, z, [-(a / sigma**2 + b / sigma) for a, b in zip(far, shifts, strict=True)], (own, member), sigma)
-                for sigma in question.levels]
-        found = [torch.stack(parts, 1) for parts in zip(*rows, strict=True)]
-        total = found if total is None else [a + b for a, b in zip(total, found, strict=True)]
-    loss, toward, span, gaussian, known = (one.div(question.draws).cpu().unflatten(0, (len(pairs), 2)) for one in total)
+        z = torch.stack([_noise(question.seed, pair, draw, x.shape[1]) for pair in pairs]).to(question.exact)
+        z = z.repeat_interleave(2, 0)
+        shifts, rows = [one.shifts(x, z) for _, one in smooth], []
+        for sigma in question.levels:
+            exponents = [-(a / sigma**2 + b / sigma) for a, b in zip(far, shifts, strict=True)]
+            rows.append(_at(question, smooth, x, z, exponents, (own, member), sigma))
+        found = [torch.stack(parts, 1) / question.draws for parts in zip(*rows, strict=True)]
+        total = [a + b for a, b in zip(total, found, strict=True)] if total else found
+    loss, toward, span, gaussian, known = (one.cpu().unflatten(0, (len(pairs), 2)) for one in total)
     split = loss.shape[-1] - question.references
     return Measured(loss[..., :split], toward[..., :split], span, gaussian, torch.cat([known, loss[..., split:]], -1))
 

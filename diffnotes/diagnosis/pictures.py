@@ -7,6 +7,9 @@ from ..page import figures as fig
 from ..page.tables import power
 
 
+_SIDES = (("training", fig.HARM, 11), ("held-out", fig.SIZES[1], -11))  # name, colour, points upwards to the name
+
+
 def figures(found) -> list[fig.Picture]:
     """Where in the noise the memory sits; then the clocks, or where there are no checkpoints how near the samples lie."""
     return [_noise(found), *([_training(found)] if found.clocks else [_near(found)] if found.copies else [])]
@@ -20,18 +23,20 @@ def _noise(found):
     fig.level(left, 0.0, fig.MUTE)
     fig.axes(left, "noise level σ", "held-out loss that is gone on training records", log="x", xlim=wide)
     left.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.3g}%")
-    for intervals, color, name, up in zip(found.position, (fig.HARM, fig.SIZES[1]), ("training", "held-out"), (9, -9), strict=True):
+    for k, intervals in enumerate(found.position):
+        name, color, up = _SIDES[k]
         rows = np.clip(_columns(intervals), -0.5, 1.5)
         _band(right, sigma, rows, color)
-        fig.note(right, name, (sigma[middle], rows[1, middle]), color, shift=(4, up))
+        fig.note(right, name, (sigma[middle], rows[1, middle]), color, shift=(4, 0.8 * up))
     fig.level(right, 1.0, fig.MUTE, "knows it by heart", (wide[0], 1.09))
     fig.level(right, 0.0, fig.MUTE, "has not seen it", (wide[0], 0.09))
     fig.axes(right, "noise level σ", "position of the answer", log="x", xlim=wide, ylim=(-0.55, 1.55))
     k = int(share[1].argmax())
     return fig.show(
-        [left, right], "fig-checkup-noise", f"Up to {share[1, k]:.1%} of the held-out loss is gone on training records, at σ = {sigma[k]:.2g}.",
-        f"Left: the gap as a share of the held-out loss, limits at {found.confidence:.0%} for all levels together. Right: how far "
-        "the answer goes from the empirical denoiser without the record to the one with it, clipped to −0.5 and 1.5.",
+        [left, right], "fig-checkup-noise",
+        f"Up to {share[1, k]:.1%} of the held-out loss is gone on training records, at σ = {sigma[k]:.2g}.",
+        f"Left: the gap as a share of the held-out loss, limits at {found.confidence:.0%} for all levels together. Right: how "
+        "far the answer goes from the empirical denoiser without the record to the one with it, clipped to −0.5 and 1.5.",
         alt="Left, the share of the held-out denoising loss that is gone on training records, by noise level, with limits. "
             "Right, the position of the model's answers for training and for held-out records between not having seen a record "
             "and knowing it by heart, by noise level.")
@@ -41,10 +46,10 @@ def _training(found):
     (left, right), clock = fig.panels(2), found.clocks
     tau, (best, first, last) = np.array(clock.tau), clock.stop
     log = "x" if tau[0] > 0 and tau[-1] > 20 * tau[0] else ""
-    for curve, color, name, up in zip(clock.loss.numpy(), (fig.HARM, fig.SIZES[1]), ("training", "held-out"), (-11, 11), strict=True):
+    for (name, color, up), curve in zip(_SIDES, clock.loss.numpy(), strict=True):
         fig.line(left, tau, curve, color)
         fig.dots(left, tau, curve, color, 5)
-        fig.note(left, name, (tau[-1], curve[-1]), color, shift=(-6, up), align="right")
+        fig.note(left, name, (tau[-1], curve[-1]), color, shift=(-6, -up), align="right")
     fig.axes(left, "training time τ", "denoising loss, nats", log=log + "y")
     _band(right, tau, _columns(clock.share), fig.HARM)
     fig.axes(right, "training time τ", "held-out loss that is gone", log=log)
@@ -55,28 +60,31 @@ def _training(found):
     at = f"{best:g}" if 1e-3 <= abs(best) < 1e5 else power(best, 2)
     return fig.show(
         [left, right], "fig-checkup-clocks", f"The held-out loss is least at τ = {at}.",
-        "Left: losses on training and on held-out records, summed over levels. Right: the gap as a share of the held-out loss, limits "
-        f"at {found.confidence:.0%}. Dotted: the best checkpoint; grey: those that cannot be told from it.",
-        alt="Left, the denoising losses on training and on held-out records along training. Right, the share of the held-out loss that "
-            "is gone on training records. A dotted line marks the best checkpoint, a grey band those that cannot be told from it.")
+        "Left: losses on training and on held-out records, summed over levels. Right: the gap as a share of the held-out loss, "
+        f"limits at {found.confidence:.0%}. Dotted: the best checkpoint; grey: those that cannot be told from it.",
+        alt="Left, the denoising losses on training and on held-out records along training. Right, the share of the held-out loss "
+            "that is gone on training records. A dotted line marks the best checkpoint, a grey band those that equal it.")
 
 
 def _near(found):
     ax, = fig.panels(1, width=5)
     one = found.copies
-    for ratio, color, name, high in zip(one.ratio, (fig.HARM, fig.SIZES[1]), ("samples", "held-out"), (0.8, 0.4), strict=True):
+    for ratio, color, name, at, align in ((one.ratio[0], fig.HARM, "samples", 0.8, "right"),
+                                         (one.ratio[1], fig.SIZES[1], "held-out", 0.4, "left")):
         x = np.sort(ratio.numpy())
-        side = "right" if color == fig.HARM else "left"
-        fig.line(ax, x, (np.arange(len(x)) + 1) / len(x), color, name, (x[int(high * len(x))], high), align=side, drawstyle="steps-post")
+        share = (np.arange(len(x)) + 1) / len(x)
+        fig.line(ax, x, share, color, name, (x[int(at * len(x))], at), align=align, drawstyle="steps-post")
     ax.axvline(1 / 3, color=fig.MUTE, linewidth=1.2, linestyle=(0, (1, 2)))
     fig.note(ax, "copies", (0.32, 0.95), fig.MUTE, align="right")
-    fig.axes(ax, "distance to the nearest over the second nearest training record", "share below", xlim=(0, 1.02), ylim=(0, 1.02))
+    fig.axes(ax, "distance to the nearest over the second nearest training record", "share below", xlim=(0, 1.02),
+             ylim=(0, 1.02))
     return fig.show(
-        [ax], "fig-checkup-samples", f"{one.samples.mean:.1%} of the samples are copies, {one.held_out.mean:.1%} of held-out records.",
-        "A copy is less than a third as far from its nearest training record as from the second one. Where the two curves are one, "
+        [ax], "fig-checkup-samples",
+        f"{one.samples.mean:.1%} of the samples are copies, {one.held_out.mean:.1%} of held-out records.",
+        "A copy is less than a third as far from its nearest training record as from the second one. Where the curves are one, "
         "the samples lie no nearer to the training records than new records do.",
-        alt="The share of samples and of held-out records whose distance to the nearest training record, over that to the second "
-            "nearest, is below a value, as two curves; a dotted line at one third marks copies.")
+        alt="The share of samples and of held-out records whose distance to the nearest training record, over that to the "
+            "second nearest, is below a value, as two curves; a dotted line at one third marks copies.")
 
 
 def _columns(intervals: list[Interval]) -> np.ndarray:

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..base import Interval
 from ..page.tables import Table, power, table
 from . import pictures
 
 if TYPE_CHECKING:
     from .result import Checkup
 
-_VERDICTS = {"memorises": "It memorises: its loss on its own records is less than half of that on others, or its samples are copies.",
-             "generalises": "It generalises, as far as this can be seen: it has learned more than mean and covariance, and has not "
-                            "memorised.",
-             "does not memorise": "It does not memorise.",
-             "not resolved": "Whether it memorises is not resolved: at some level the limits leave both open."}
+_VERDICTS = {
+    "memorises": "It memorises: its loss on its own records is less than half of that on others, or its samples are copies.",
+    "generalises": "It generalises, as far as this can be seen: more than mean and covariance are learned, and it does not memorise.",
+    "does not memorise": "It does not memorise.",
+    "not resolved": "Whether it memorises is not resolved: at some level the limits leave both open."}
 
 
 def sentences(found: "Checkup") -> list[str]:
@@ -64,33 +65,34 @@ def shift(found) -> float:
 def _data(found) -> str:
     said = []
     if shift(found) <= 0.05:
-        said.append(f"Training and held-out records differ without any model (p = {p_text(shift(found))}): what follows may come from "
-                    "that, and not from memory. Split at random, or hold out others.")
+        said.append(f"Training and held-out records differ without any model (p = {p_text(shift(found))}): what follows may come "
+                    "from that, and not from memory. Split at random, or hold out others.")
     if found.duplicates or found.twins:
-        said.append(f"{found.duplicates} training records were left out as equal to others, and {found.twins} pairs as nearly so.")
+        said.append(f"{found.duplicates} training records were left out as equal to others, {found.twins} pairs as nearly so.")
     return " ".join(said)
 
 
 def _learned(found) -> str:
     better = found.against_gaussian
     if better.low > 0:
-        return f"It has learned more than mean and covariance: its held-out loss is {better:.3g} nats below the best Gaussian's."
+        return f"On new records its loss is {better:.3g} nats below that of the best Gaussian, which knows mean and covariance."
+    worse = Interval(-better.high, -better.mean, -better.low)
     if better.high < 0:
-        return f"It knows new records worse than mean and covariance do: its held-out loss is {-better.mean:.3g} nats above the best Gaussian's."
-    return f"Whether it has learned more than mean and covariance is not resolved: {better:.3g} nats below the best Gaussian's loss."
+        return f"On new records its loss is {worse:.3g} nats above that of the best Gaussian, which knows mean and covariance."
+    return f"Whether it knows more than mean and covariance is not resolved: {better:.3g} nats below the best Gaussian's loss."
 
 
 def _gap(found) -> str:
     by = f"by {found.gap:.3g} nats a record, {found.gap_share:.2%} of the held-out loss (p = {p_text(found.p_value)})"
     if found.told:
         return f"Its training records can be told from others: on them its loss is lower {by}."
-    return (f"That its training records can be told from others is not resolved on {found.pairs} pairs: their loss is lower {by}. "
-            f"To resolve 1% of that loss takes about {max(found.needed, 20):,} pairs.")
+    return (f"Whether its training records can be told from others is not resolved on {found.pairs} pairs: their loss is lower "
+            f"{by}. To resolve 1% of that loss takes about {max(found.needed, 20):,} pairs.")
 
 
 def _where(found) -> str:
-    said = (f"Half of what tells the training records apart is gone at σ = {found.collapse.at(0.5):.2g}; far above it memory can show in "
-            "nothing.")
+    edge = found.collapse.at(0.5)
+    said = f"Half of what tells the training records apart is gone at σ = {edge:.2g}; far above it memory can show in nothing."
     seen = [f"{s:.3g}" for s, p in zip(found.levels.tolist(), found.p_by_level.tolist(), strict=True) if p <= 0.05]
     if not seen:
         return said
@@ -102,8 +104,8 @@ def _where(found) -> str:
 def _position(found) -> str:
     k = int(np.argmin(abs(found.levels.log().numpy() - np.log(found.collapse.at(0.5)))))
     train, held = (side[k] for side in found.position)
-    return (f"At σ = {found.levels[k]:.2g} its answers stand at {train:.2f} for training records and {held:.2f} for others, on the way "
-            "from not having seen the record (0) to knowing it by heart (1).")
+    return (f"At σ = {found.levels[k]:.2g} its answers stand at {train:.2f} for training records and {held:.2f} for others, on the "
+            "way from not having seen the record (0) to knowing it by heart (1).")
 
 
 def _copies(found) -> str:
@@ -129,12 +131,13 @@ def _clocks(found) -> str:
     if not clock:
         return ""
     best, first, last = map(when, clock.stop)
-    said = [f"Stop at {best}: there the held-out loss is least"]
-    said[0] += f"; from {first} to {last} it cannot be told from that." if first != last else ", and all others are told from that."
+    like = f"from {first} to {last} it cannot be told from that" if first != last else "at all others it is higher beyond chance"
     told, known = clock.remembering, clock.memorising
-    said.append("Training records cannot be told at the last checkpoint." if told is None else f"Training records can be told from {when(told)} on.")
-    said.append("It does not memorise by the last one." if known is None else f"It memorises from {when(known)} on.")
-    return " ".join(said)
+    return " ".join((
+        f"Stop at τ = {best}: there the held-out loss is least; {like}.",
+        "Training records cannot be told at the last checkpoint." if told is None else
+        f"Training records can be told from τ = {when(told)} on.",
+        "It does not memorise by the last checkpoint." if known is None else f"It memorises from τ = {when(known)} on."))
 
 
 def when(tau: float) -> str:

@@ -22,8 +22,8 @@ class Checkup:
         gap_share: the gap as a share of the held-out loss; ``by_level`` the same at each level, limits for all together.
         p_value: of the gap; ``p_by_level`` [L] of each level, and ``p_any`` of any, adjusted for looking at all of them.
         auc: by level, how often the adjusted loss tells a training record from a held-out one; one half is guessing.
-        position: of training and held-out records, how far the model's answer goes, at each level, from the empirical denoiser that
-            has not the record (0) to the one that has it by heart (1).
+        position: of training and held-out records, how far the model's answer goes, at each level, from the empirical denoiser
+            that has not the record (0) to the one that has it by heart (1).
         against_gaussian: by how many nats the held-out loss is below that of the best Gaussian denoiser of the training set.
         collapse: entropy of which training record was noised, by level.
         p_shift: of train and held-out differing without any model, by their energy distance and by the losses of the references.
@@ -96,8 +96,8 @@ class Checkup:
 
     def figures(self) -> list:
         """Where in the noise the memory sits; and when it came, or how near the samples lie."""
-        from . import report
-        return report.figures(self)
+        from . import pictures
+        return pictures.figures(self)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         from . import report

@@ -61,4 +61,5 @@ def copies(samples: Tensor, train: Tensor, held_out: Tensor, pairs: int, generat
     votes = torch.bincount(near // 2, weights=1 - 2 * (near % 2).double(), minlength=pairs)  # of a pair, training less held-out
     coins = 1 - 2 * (rng.uniform(generator, (check.integer("swaps", swaps), pairs), device="cpu") < 0.5).double()
     at_least = int((coins @ votes >= votes.sum() - 0.5).sum())
-    return Copies(shares[0], shares[1], 0.5 + votes.sum().item() / (2 * len(near)), (1 + at_least) / (1 + swaps), (ratio[0], ratio[1]))
+    nearer = 0.5 + votes.sum().item() / (2 * len(near))
+    return Copies(shares[0], shares[1], nearer, (1 + at_least) / (1 + swaps), (ratio[0], ratio[1]))

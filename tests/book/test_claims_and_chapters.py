@@ -23,7 +23,7 @@ BOOK = ROOT / "book"
 CHAPTERS = sorted(BOOK.glob("*.ipynb"))
 HTML = out() / "html" / "book"
 PACKAGE = Path(dn.__file__).parent
-BELOW = {"base": set(), "page": {"base"}, "processes": {"base"}} | {room: {"base", "processes"} for room in ("theory", "generation", "networks")} | {"checkup": {"base", "processes", "generation", "page"}}
+BELOW = {"base": set(), "page": {"base"}, "processes": {"base"}} | {room: {"base", "processes"} for room in ("theory", "generation", "networks")} | {"diagnosis": {"base", "processes", "generation", "page"}}
 
 
 def cells(path, kind):
