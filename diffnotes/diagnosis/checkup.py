@@ -90,7 +90,9 @@ def _analysed(found: Measured, chosen: Chosen, sigma, tau, seed, confidence, **o
     gap, total = mean_interval(differences[..., 0] @ weights, confidence), both[..., 0].view(n, 2, count) @ weights
     return Checkup(
         levels=sigma, pairs=n, gap=gap, by_level=shares[0],
-        gap_share=delta_intervals(lambda m: m[:1] / m[1:], total, confidence)[0], p_any=p_any, p_value=p_value, p_by_level=p_each, position=(position[0], position[1]), p_shift=_shift(found, chosen, weights, seed),
+        gap_share=delta_intervals(lambda m: m[:1] / m[1:], total, confidence)[0],
+        p_any=p_any, p_value=p_value, p_by_level=p_each, position=(position[0], position[1]),
+        p_shift=_shift(found, chosen, weights, seed),
         auc=[auc_interval(left[:, 0, k, 0], left[:, 1, k, 0], wide) for k in range(count)],
         against_gaussian=mean_interval((found.gaussian[:, 1] - held_out[..., 0]) @ weights, confidence),
         clocks=clocks(tau, found.loss[..., 1:], differences[..., 1:], shares[1:], weights, seed, confidence) if tau else None,

@@ -6,7 +6,6 @@ from ..base import Interval
 from ..page import figures as fig
 from ..page.tables import power
 
-
 _SIDES = (("training", fig.HARM, 11), ("held-out", fig.SIZES[1], -11))  # name, colour, points upwards to the name
 
 
@@ -62,8 +61,8 @@ def _training(found):
         [left, right], "fig-checkup-clocks", f"The held-out loss is least at τ = {at}.",
         "Left: losses on training and on held-out records, summed over levels. Right: the gap as a share of the held-out loss, "
         f"limits at {found.confidence:.0%}. Dotted: the best checkpoint; grey: those that cannot be told from it.",
-        alt="Left, the denoising losses on training and on held-out records along training. Right, the share of the held-out loss "
-            "that is gone on training records. A dotted line marks the best checkpoint, a grey band those that equal it.")
+        alt="Left, the denoising losses on training and on held-out records along training. Right, the share of the held-out "
+            "loss that is gone on training records. A dotted line marks the best checkpoint, a grey band those that equal it.")
 
 
 def _near(found):

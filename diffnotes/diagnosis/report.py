@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _VERDICTS = {
     "memorises": "It memorises: its loss on its own records is less than half of that on others, or its samples are copies.",
-    "generalises": "It generalises, as far as this can be seen: more than mean and covariance are learned, and it does not memorise.",
+    "generalises": "It generalises, as far as this can be seen: it knows more than mean and covariance, and does not memorise.",
     "does not memorise": "It does not memorise.",
     "not resolved": "Whether it memorises is not resolved: at some level the limits leave both open."}
 
@@ -104,8 +104,8 @@ def _where(found) -> str:
 def _position(found) -> str:
     k = int(np.argmin(abs(found.levels.log().numpy() - np.log(found.collapse.at(0.5)))))
     train, held = (side[k] for side in found.position)
-    return (f"At σ = {found.levels[k]:.2g} its answers stand at {train:.2f} for training records and {held:.2f} for others, on the "
-            "way from not having seen the record (0) to knowing it by heart (1).")
+    return (f"At σ = {found.levels[k]:.2g} its answers stand at {train:.2f} for training records and {held:.2f} for others, on "
+            "the way from not having seen the record (0) to knowing it by heart (1).")
 
 
 def _copies(found) -> str:
