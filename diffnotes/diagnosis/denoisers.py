@@ -10,14 +10,16 @@ difference of two numbers of the size of sigma, so that rounding costs about 1e-
 """
 
 import math
-from functools import lru_cache, partial
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..base import checks as check
-from ..generation import scores
+from ..generation.scores import Score
 from ..processes import LinearSDE
 from . import conventions as convention
 
@@ -43,8 +45,9 @@ class Denoiser:
         self.low = check.number("low", low, 0.0, open_low=True)
         self.high = check.number("high", high, self.low)
         self.levels = None if levels is None else _levels(levels, self.low, self.high)
-        at = convention.itself if preconditioning is None else check.function("preconditioning", preconditioning)
-        self.preconditioning = lru_cache(1024)(at)  # times may come from a bisection
+        at = convention.itself if preconditioning is None else preconditioning
+        self.preconditioning = check.function("preconditioning", at)
+        self._numbers: dict[float, tuple] = {}  # what it said: times may come from a bisection
 
     @classmethod
     def of_score(cls, score, sde: LinearSDE, t_min: float = 1e-3) -> "Denoiser":
@@ -52,8 +55,7 @@ class Denoiser:
         sde = check.instance("sde", sde, LinearSDE)
         t_min = check.number("t_min", t_min, 0.0, sde.T, open_low=True, open_high=True)
         low, high = sde.log_noise(torch.tensor([t_min, sde.T], dtype=torch.float64, device="cpu")).exp().tolist()
-        model = scores.Score(_frozen("score", score), finite=False)  # which may differentiate inside
-        return cls(model, low, high, preconditioning=partial(convention.of_sde, sde))
+        return cls(_Quiet(_frozen("score", score)), low, high, preconditioning=partial(convention.of_sde, sde))
 
     @classmethod
     def of_discrete(cls, model, alphas_cumprod, prediction: str = "epsilon") -> "Denoiser":
@@ -96,7 +98,8 @@ class Denoiser:
         is clipped.  Of twice the channels the first half counts if the scheduler's variance is learned.
         """
         config: Any = getattr(scheduler, "config", None)
-        called = _called(_frozen("model", model), config, label if label is None else check.integer("label", label, 0))
+        learned = getattr(config, "variance_type", None) in ("learned", "learned_range")
+        called = _Called(_frozen("model", model), learned, None if label is None else check.integer("label", label, 0))
         if hasattr(scheduler, "precondition_outputs"):
             return cls(called, config.sigma_min, config.sigma_max, preconditioning=partial(convention.of_edm, scheduler))
         a = getattr(scheduler, "alphas_cumprod", None)
@@ -114,21 +117,16 @@ class Denoiser:
                    " or a FlowMatch scheduler without invert_sigmas; for others, Denoiser(model, low, high), of_score,"
                    " of_discrete and of_velocity take plain functions")
 
-    def __call__(self, y: Tensor, sigma: float) -> Tensor:
-        """D(y, sigma) for y [b, *event] and one sigma in [low, high]: like y, without gradients.
+    def __call__(self, y: Tensor, sigma: float, *, gradients: bool = False) -> Tensor:
+        """D(y, sigma) for y [b, *event] and one sigma in [low, high]: like y; differentiable by y only with ``gradients``.
 
         It costs one evaluation of the model if sigma is a level; between two levels it costs two, and D is linear in log sigma
         between the two denoised images.  What the model returns is checked: shape, dtype, device, NaN and infinity.
         """
         y, sigma = check.tensor("y", y, (..., "n")), self._known(sigma)
-        if self.levels is None:
-            return self._at(y, sigma)
-        level = self.nearest(sigma)
-        if abs(level - sigma) <= _ROUNDING * sigma:
-            return self._at(y, level)
-        k = int(torch.searchsorted(self.levels, sigma))
-        below, above = self.levels[k - 1:k + 1].tolist()
-        return torch.lerp(self._at(y, below), self._at(y, above), math.log(sigma / below) / math.log(above / below))
+        with torch.set_grad_enabled(gradients):
+            value = self._between(y, sigma)
+        return value if gradients else value.detach()
 
     def score(self, y: Tensor, sigma: float) -> Tensor:
         """grad log p(y) = (D - y)/sigma^2, like y: a score at time sigma of the process ``Karras``, for one time at once."""
@@ -153,47 +151,73 @@ class Denoiser:
         sigma = check.number("sigma", sigma, self.low * (1 - _ROUNDING), self.high * (1 + _ROUNDING))
         return min(max(sigma, self.low), self.high)
 
-    def _at(self, y: Tensor, sigma: float) -> Tensor:
-        c_in, t, c_skip, c_out = self.preconditioning(sigma)
+    def _between(self, y, sigma):
+        level = sigma if self.levels is None else self.nearest(sigma)
+        if abs(level - sigma) <= _ROUNDING * sigma:
+            return self._at(y, level)
+        k = int(torch.searchsorted(self.levels, sigma))
+        below, above = self.levels[k - 1:k + 1].tolist()
+        return torch.lerp(self._at(y, below), self._at(y, above), math.log(sigma / below) / math.log(above / below))
+
+    def _at(self, y, sigma):
+        if sigma not in self._numbers:
+            self._numbers[sigma] = self.preconditioning(sigma)
+        c_in, t, c_skip, c_out = self._numbers[sigma]
         time = torch.full((len(y),), t, dtype=torch.int64 if isinstance(t, int) else y.dtype, device=y.device)
-        with torch.no_grad():
-            output = self.model(c_in * y, time)
-            output = check.tensor(f"model(x, t) at sigma = {sigma:.6g}", output, tuple(y.shape), like=y)
-            return (c_skip * y + c_out * output).detach()
+        output = self.model(c_in * y, time)
+        return c_skip * y + c_out * check.tensor(f"model(x, t) at sigma = {sigma:.6g}", output, tuple(y.shape), like=y)
 
 
-def _called(model, config, label):
-    """A network of diffusers as a function of (x, t)."""
-    learned = getattr(config, "variance_type", None) in ("learned", "learned_range")
+class _Frozen:
+    """A module that refuses to be called in training mode; an object, since functions within others cannot be pickled."""
 
-    def call(x, t):
-        output = model(x, t) if label is None else model(x, t, class_labels=torch.full_like(t, label, dtype=torch.int64))
-        output = output[0] if isinstance(output, tuple) else getattr(output, "sample", output)
-        twice = isinstance(output, Tensor) and output.shape[:2] == (len(x), 2 * x.shape[1])
-        if twice and not learned:
-            check.fail("model(x, t)", f"shape {tuple(output.shape)}, twice the channels", "the channels of x; if the second half"
-                       " is a learned variance, a scheduler with variance_type 'learned_range' says so")
-        return output[:, :x.shape[1]] if twice else output
+    def __init__(self, name: str, model, module: torch.nn.Module):
+        self.name, self.model, self.module = name, model, module
+        self._at_rest()
 
-    return call
+    def _at_rest(self):
+        if any(part.training for part in self.module.modules()):
+            check.fail(self.name, "a module in training mode",
+                       "one in evaluation mode: call .eval() first, else dropout is measured")
+
+    def __call__(self, *args, **kwargs):
+        self._at_rest()
+        return self.model(*args, **kwargs)
 
 
 def _frozen(name, model):
-    """The model, which refuses to be called while it is in training mode."""
+    """The model as it is, or a module that is watched."""
     module = getattr(check.function(name, model), "__self__", model)
-    if not isinstance(module, torch.nn.Module):
-        return model
+    return _Frozen(name, model, module) if isinstance(module, torch.nn.Module) else model
 
-    def at_rest():
-        if any(part.training for part in module.modules()):
-            check.fail(name, "a module in training mode", "one in evaluation mode: call .eval() first, else dropout is measured")
 
-    def call(*args, **kwargs):
-        at_rest()
-        return model(*args, **kwargs)
+@dataclass(frozen=True)
+class _Quiet:
+    """A score; as the gradient of an energy it needs gradients where none are asked for."""
 
-    at_rest()
-    return call
+    score: Callable
+
+    def __call__(self, x, t):
+        return self.score(x, t) if torch.is_grad_enabled() else Score(self.score, finite=False)(x, t)
+
+
+@dataclass(frozen=True)
+class _Called:
+    """A network of diffusers as a function of (x, t), at a fixed label."""
+
+    model: Callable
+    learned: bool
+    label: int | None
+
+    def __call__(self, x, t):
+        label = {} if self.label is None else {"class_labels": torch.full_like(t, self.label, dtype=torch.int64)}
+        output = self.model(x, t, **label)
+        output = output[0] if isinstance(output, tuple) else getattr(output, "sample", output)
+        twice = isinstance(output, Tensor) and output.shape[:2] == (len(x), 2 * x.shape[1])
+        if twice and not self.learned:
+            check.fail("model(x, t)", f"shape {tuple(output.shape)}, twice the channels", "the channels of x; if the second half"
+                       " is a learned variance, a scheduler with variance_type 'learned_range' says so")
+        return output[:, :x.shape[1]] if twice else output
 
 
 def _levels(levels, low, high):
