@@ -62,7 +62,7 @@ class Denoiser:
         ``alphas_cumprod`` are the a [K], decreasing; ``prediction`` says what is predicted: the noise z ("epsilon"), the data x0
         ("sample") or sqrt(a) z - sqrt(1 - a) x0 ("v_prediction"; Salimans and Ho, 2022).
         """
-        a = check.tensor("alphas_cumprod", alphas_cumprod, ("K",)).detach()
+        a = check.tensor("alphas_cumprod", alphas_cumprod, ("K",))
         a = check.with_values("alphas_cumprod", a).to(device="cpu", dtype=torch.float64)
         check.holds("alphas_cumprod", (a > 0) & (a < 1), "numbers in (0, 1)", a)
         check.holds("alphas_cumprod", a.diff() < 0, "a decreasing sequence", a[1:])
@@ -159,7 +159,7 @@ class Denoiser:
         with torch.no_grad():
             output = self.model(c_in * y, time)
             output = check.tensor(f"model(x, t) at sigma = {sigma:.6g}", output, tuple(y.shape), like=y)
-            return (c_skip * y + c_out * output).detach()
+            return c_skip * y + c_out * output
 
 
 def _called(model, config, label):
