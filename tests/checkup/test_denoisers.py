@@ -127,12 +127,12 @@ def test_a_path_of_flow_matching_is_lipmans():
     (lambda: dn.Denoiser.of_velocity(path_model(1), data_at=1), 1.0), (lambda: dn.Denoiser.of_discrete(discrete_model(SCHEDULES["linear"], "epsilon"), SCHEDULES["linear"]), 1.0),
 ])
 def test_what_float32_loses(make, factor):
-    """About 1e-7 of sigma, where D is a difference of numbers of its size, and 1e-6 of D itself."""
+    """Up to 4e-7 of sigma, where D is a difference of numbers of its size, and 1e-6 of D itself."""
     denoiser = make()
     for sigma in denoiser.nearest(SIGMAS).tolist():
         y = noisy(sigma, 64, dtype=torch.float32)
         loss = (denoiser(y, sigma).double() - exact(y.double(), sigma)).abs().max()
-        assert denoiser(y, sigma).dtype == torch.float32 and loss <= 1e-5 + factor * 1e-6 * sigma
+        assert denoiser(y, sigma).dtype == torch.float32 and loss <= 1e-6 + factor * 5e-7 * sigma
 
 
 def test_one_evaluation_at_a_level_and_two_between():
