@@ -90,6 +90,7 @@ def _analysed(found: Measured, chosen: Chosen, sigma, tau, seed, confidence, **o
     gap, total = mean_interval(differences[..., 0] @ weights, confidence), both[..., 0].view(n, 2, count) @ weights
     return Checkup(
         levels=sigma, pairs=n, gap=gap, by_level=shares[0],
+        gap_raw=mean_interval((found.loss[:, 1, :, 0] - found.loss[:, 0, :, 0]) @ weights, confidence),
         gap_share=delta_intervals(lambda m: m[:1] / m[1:], total, confidence)[0],
         p_any=p_any, p_value=p_value, p_by_level=p_each, position=(position[0], position[1]),
         p_shift=_shift(found, chosen, weights, seed),
