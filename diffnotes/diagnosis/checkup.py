@@ -157,7 +157,7 @@ def _place(device, like) -> torch.device:
 
 
 def _levels(levels, model, chosen, seed, exact) -> Tensor:
-    """The levels asked for, or chosen, of those that the model knows; chosen from both sets alike, since every test swaps them."""
+    """The levels asked for, or chosen, of those that the model knows; chosen from both sets alike, as tests swap them."""
     if isinstance(levels, Integral):
         sigma = informative(collapse(chosen.pool.flatten(1), model.low, model.high, np.random.default_rng([seed, 1, 1]),
                                      together=2, place=exact), check.integer("levels", levels, 2))
