@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -41,9 +42,10 @@ def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs
         checkpoints: training time to model; adds the two clocks and when to stop.
         samples: how many to make with the probability flow in ``steps`` steps, or samples [N, *event] that were made, or 0.
         likelihood: number of pairs whose likelihood is computed with the probability flow (slow), or 0.
-        pool: records at most for the empirical denoisers.
+        pool: records at most for the empirical denoisers; those of all pairs are in it.
         block: pairs in one call of the model.
-        budget: seconds that may pass before no new block is begun; what is there by then is analysed.
+        budget: seconds that may pass before no new block is begun; what is there by then is analysed.  One block, 20 samples
+            and the likelihood are not cut.
         cache: a folder in which each block's answers are kept; a check-up that was killed goes on there.  Found again by the
             records and by what the model answers to a few.
         executor: any ``concurrent.futures.Executor``, for the blocks.
@@ -53,27 +55,40 @@ def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs
         ValueError: sets that share records; too few of them; a model that answers with another shape, another dtype or NaN, or
             whose noise levels or scaling do not match the records.
     """
-    begin, runs = time.monotonic(), _models(model, checkpoints, references)
-    chosen = choose(train, held_out, check.integer("pairs", pairs, LEAST), check.integer("pool", pool, 2 * LEAST),
-                    check.integer("seed", seed, 0))
-    place = chosen.train.device if device is None else torch.device(device)
+    begin, references = time.monotonic(), check.sequence("references", references)
+    tau, runs = _models(model, checkpoints, references)
+    numbers = dict(pairs=(pairs, LEAST), pool=(pool, 2 * LEAST), seed=(seed, 0), block=(block, 1), steps=(steps, 1),
+                   likelihood=(likelihood, 0), draws=(1 if draws is None else draws, 1))
+    for name, (value, least) in numbers.items():  # now, and not after what takes long
+        check.integer(name, value, least)
+    if likelihood == 1:
+        check.fail("likelihood", 1, "no pair, or at least 2")
+    confidence = check.number("confidence", confidence, 0.0, 1.0, open_low=True, open_high=True)
+    mean_interval([0.0, 1.0], confidence)  # without SciPy it ends here
+    _left(budget, begin)
+    folder = None if cache is None else files.folder("cache", cache)
+    if executor is not None:
+        check.instance("executor", executor, Executor)
+    chosen = choose(train, held_out, pairs, pool, seed)
+    samples = _asked(samples, chosen)
+    place = _place(device, chosen.pool)
     exact = torch.device("cpu") if place.type == "mps" else place  # where there is float64
-    hidden = collapse(chosen.train.flatten(1), model.low, model.high, np.random.default_rng([seed, 2]), place=exact)
-    sigma = _levels(levels, model, hidden)
-    draws = max(1, min(16, -(-1000 // chosen.pairs))) if draws is None else check.integer("draws", draws)
-    question = Question(runs, len(references), sigma.tolist(), draws, chosen.pool, chosen.train[:pool], seed, place, exact)
+    sigma = _levels(levels, model, chosen, seed, exact)
+    draws = max(1, min(16, -(-1000 // chosen.pairs))) if draws is None else draws
+    question = Question(runs, len(references), sigma.tolist(), draws, chosen.pool, chosen.known, seed, place, exact)
     _sound(question)
-    start = time.monotonic()
-    found = measure(question, chosen.pairs, block=check.integer("block", block), budget=_left(budget, begin),
-                    cache=None if cache is None else files.folder("cache", cache), executor=executor, progress=progress)
-    cost = (time.monotonic() - start) * 1000 / (2 * len(found) * len(sigma) * draws * len(runs))
-    drawn = _samples(samples, model, chosen, check.integer("steps", steps), seed, place, _left(budget, begin), cost)
-    alike = None if drawn is None else copies(drawn, chosen.train.to(drawn), chosen.held_out[:2000].to(drawn), chosen.pairs,
-                                              np.random.default_rng([seed, 4]), confidence=confidence)
+    found = measure(question, chosen.pairs, block=block, budget=_left(budget, begin), cache=folder, executor=executor,
+                    progress=progress)
+    cost = found.seconds.mean().item() * 1000 / (2 * len(sigma) * draws * len(runs))
+    hidden = collapse(chosen.train.flatten(1), model.low, model.high, np.random.default_rng([seed, 2]), place=exact)
+    drawn = _samples(samples, model, chosen, steps, seed, place, _left(budget, begin), cost)
+    alike = None if drawn is None else copies(*(one.to(exact) for one in (drawn, chosen.train, chosen.fresh)),
+                                              chosen.pool[:2 * chosen.pairs].to(exact), np.random.default_rng([seed, 4]),
+                                              confidence=confidence)
     likelier = likelihood_gap(model, chosen.pool.to(place), min(likelihood, chosen.pairs), np.random.default_rng([seed, 6]),
-                              confidence=confidence) if check.integer("likelihood", likelihood, 0) else None
-    return _analysed(found, chosen, sigma, sorted(checkpoints or ()), seed, confidence, collapse=hidden, copies=alike, cost=cost,
-                     likelihood=likelier, records=(len(train), len(held_out)))
+                              confidence=confidence) if likelihood else None
+    return _analysed(found, chosen, sigma, tau, seed, confidence, collapse=hidden, copies=alike, cost=cost, likelihood=likelier,
+                     records=(len(train), len(held_out)))
 
 
 def _analysed(found: Measured, chosen: Chosen, sigma, tau, seed, confidence, **other) -> Checkup:
@@ -84,9 +99,13 @@ def _analysed(found: Measured, chosen: Chosen, sigma, tau, seed, confidence, **o
     p_any, p_value, p_each = swap_tests(differences[..., 0], weights, np.random.default_rng([seed, 3]))
     both = torch.cat([differences, held_out], 1)  # [n, 2 L, models]
     wide = 1 - (1 - confidence) / count  # all levels together
-    shares = [delta_intervals(lambda m: m[:count] / m[count:], both[..., k], wide) for k in range(both.shape[-1])]
+
+    def ratio(m):
+        return m[:count] / m[count:].clamp(min=torch.finfo(m.dtype).tiny)  # no loss at all: nothing is gone of it
+
+    shares = [delta_intervals(ratio, both[..., k], wide) for k in range(both.shape[-1])]
     toward = torch.cat([found.toward[..., 0], found.span], 2)
-    position = [delta_intervals(lambda m: m[:count] / m[count:], toward[:, side], confidence) for side in (0, 1)]
+    position = [delta_intervals(ratio, toward[:, side], confidence) for side in (0, 1)]
     gap, total = mean_interval(differences[..., 0] @ weights, confidence), both[..., 0].view(n, 2, count) @ weights
     return Checkup(
         levels=sigma, pairs=n, gap=gap, by_level=shares[0],
@@ -98,7 +117,7 @@ def _analysed(found: Measured, chosen: Chosen, sigma, tau, seed, confidence, **o
         against_gaussian=mean_interval((found.gaussian[:, 1] - held_out[..., 0]) @ weights, confidence),
         clocks=clocks(tau, found.loss[..., 1:], differences[..., 1:], shares[1:], weights, seed, confidence) if tau else None,
         duplicates=chosen.duplicates, twins=chosen.twins, dimension=chosen.pool[0].numel(), confidence=confidence,
-        needed=pairs_needed(gap, n, total[:, 1].mean().item() / 100), **other)
+        needed=pairs_needed(gap, n, max(total[:, 1].mean().item() / 100, 1e-300)), **other)
 
 
 def _adjusted(found: Measured) -> Tensor:
@@ -116,21 +135,33 @@ def _shift(found, chosen, weights, seed) -> tuple[float, float]:
     return energy_test(train, held_out, np.random.default_rng([seed, 7])), mean_test(known, np.random.default_rng([seed, 8]))
 
 
-def _models(model, checkpoints, references) -> list[Denoiser]:
-    """The model, then the checkpoints by training time, then the references."""
+def _models(model, checkpoints, references) -> tuple[list[float], list[Denoiser]]:
+    """The checkpoints' training times; the model, then the checkpoints by these, then the references."""
     if checkpoints is not None and not isinstance(checkpoints, Mapping):
         check.fail("checkpoints", type(checkpoints).__name__, "a dict from training times to models")
     times = {check.number("checkpoints", tau): one for tau, one in (checkpoints or {}).items()}
-    named = {"model": model, **{f"checkpoints[{tau:g}]": times[tau] for tau in sorted(times)},
-             **{f"references[{k}]": one for k, one in enumerate(check.sequence("references", references))}}
-    return [check.instance(name, one, Denoiser, "a Denoiser; its constructors take networks of all conventions")
-            for name, one in named.items()]
+    named = [("model", model), *((f"checkpoints[{tau:.15g}]", times[tau]) for tau in sorted(times)),
+             *((f"references[{k}]", one) for k, one in enumerate(references))]
+    return sorted(times), [check.instance(name, one, Denoiser, "a Denoiser; its constructors take networks of all conventions")
+                           for name, one in named]
 
 
-def _levels(levels, model, hidden) -> Tensor:
-    """The levels asked for, or chosen, of those that the model knows."""
-    if isinstance(levels, int):
-        sigma = informative(hidden, check.integer("levels", levels, 2))
+def _place(device, like) -> torch.device:
+    """Where the models are asked."""
+    try:
+        place = like.device if device is None else torch.device(device)
+    except (RuntimeError, TypeError):
+        check.fail("device", repr(device), "a device that torch knows")
+    if place.type == "meta":
+        check.fail("device", "device meta", "a device on which tensors have values")
+    return place
+
+
+def _levels(levels, model, chosen, seed, exact) -> Tensor:
+    """The levels asked for, or chosen, of those that the model knows; chosen from both sets alike, as tests swap them."""
+    if isinstance(levels, Integral):
+        sigma = informative(collapse(chosen.pool.flatten(1), model.low, model.high, np.random.default_rng([seed, 1, 1]),
+                                     together=2, place=exact), check.integer("levels", levels, 2))
     else:
         sigma = check.tensor("levels", levels, ("L",)).double().cpu()
         check.holds("levels", (sigma >= model.low * (1 - 1e-6)) & (sigma <= model.high * (1 + 1e-6)),
@@ -149,20 +180,23 @@ def _sound(question: Question) -> None:
                    f"{question.levels[worst]:.3g}", "a model whose noise levels, prediction and scaling are those of the records")
 
 
+def _asked(samples, chosen):
+    """Samples that were made, or how many are asked for."""
+    if isinstance(samples, Tensor):
+        return check.tensor("samples", samples, ("N", *chosen.pool.shape[1:]), like=chosen.pool).detach()
+    return check.integer("samples", samples, 0)
+
+
 def _samples(samples, model, chosen, steps, seed, place, left, cost) -> Tensor | None:
     """Samples as given, or made: fewer where time is short; None for none."""
-    if isinstance(samples, Tensor):
-        return check.tensor("samples", samples, ("N", *chosen.train.shape[1:]), like=chosen.train)
-    count = check.integer("samples", samples, 0)
-    if not count:
-        return None
-    if left is not None:
-        count = max(20, min(count, int(left / (2 * steps * cost / 1000))))
+    if isinstance(samples, Tensor) or not samples:
+        return samples if isinstance(samples, Tensor) else None
+    count = samples if left is None else min(samples, max(20, int(left / (2 * steps * cost / 1000))))
     ends = torch.tensor([model.high, model.low], dtype=torch.float64, device="cpu") ** (1 / 7)  # Karras et al. (2022), rho = 7
     way = torch.linspace(0, 1, steps + 1, dtype=torch.float64, device="cpu")
     sigma = model.nearest((ends[0] + way * (ends[1] - ends[0])) ** 7).unique().flip(0)
-    return generate(model, (count, *chosen.train.shape[1:]), sigma, np.random.default_rng([seed, 9]), place=place,
-                    dtype=chosen.train.dtype)
+    return generate(model, (count, *chosen.pool.shape[1:]), sigma, np.random.default_rng([seed, 9]), place=place,
+                    dtype=chosen.pool.dtype)
 
 
 def _left(budget, begin) -> float | None:

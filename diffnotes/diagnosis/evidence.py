@@ -32,12 +32,18 @@ def swap_tests(differences: Tensor, weights: Tensor, generator, swaps: int = 199
     """
     differences = check.tensor("differences", differences, ("n", "L"))
     weights = check.tensor("weights", weights, (differences.shape[1],), like=differences)
-    signs = random_signs(generator, check.integer("swaps", swaps), differences)
     table = torch.cat([differences @ weights[:, None], differences], 1)
     table = table / table.square().mean(0).sqrt().clamp(min=torch.finfo(table.dtype).tiny)
-    seen, swapped = table.mean(0), signs @ table / len(table)
+    seen, swapped = table.mean(0), swapped_means(table, generator, swaps)
     each = _p_value(seen, swapped.amax(1, keepdim=True))
     return each.min().item(), _p_value(seen[:1], swapped[:, :1]).item(), each[1:]
+
+
+def swapped_means(table: Tensor, generator, swaps: int) -> Tensor:
+    """Means of the rows of a table [n, k] after random swaps, [swaps, k]; at most 2^24 signs are held at once."""
+    swaps, most = check.integer("swaps", swaps), max(1, 2**24 // len(table))
+    parts = [min(most, swaps - begin) for begin in range(0, swaps, most)]
+    return torch.cat([random_signs(generator, part, table) @ table for part in parts]) / len(table)
 
 
 def random_signs(generator, count: int, like: Tensor) -> Tensor:
@@ -61,6 +67,7 @@ def delta_intervals(function, values: Tensor, confidence: float = 0.95) -> list[
     """
     from scipy.stats import t
     values = check.tensor("values", values, ("n", "k")).double()
+    confidence = _confidence(confidence)
     n, means = len(values), values.mean(0)
     if n < 2:
         check.fail("values", f"{n} row", "at least 2")
@@ -71,16 +78,20 @@ def delta_intervals(function, values: Tensor, confidence: float = 0.95) -> list[
 
 
 def auc_interval(members: Tensor, others: Tensor, confidence: float = 0.95) -> Interval:
-    """``auc`` of members [n] against others [n'], with the limits of DeLong et al. (1988), on the scale of the logit."""
+    """``auc`` of members [n] against others [n'], with the limits of DeLong et al. (1988), on the scale of the logit.
+
+    Where the two do not overlap their variance is zero; the least taken for it leaves 1 - 3.5/n open.
+    """
     from scipy.stats import norm
     value, variance = auc(members, others).item(), 0.0
     for one, other in ((members, others), (others, members)):  # for each, the share of the others below it
         ordered = other.sort().values
         low, high = (torch.searchsorted(ordered, one.contiguous(), side=s).double() for s in ("left", "right"))
         variance += ((low + high) / (2 * len(other))).var().item() / len(one)
-    inside = min(max(value, 0.5 / len(members)), 1 - 0.5 / len(members))  # the logit of one is infinite
+    least = 0.5 / min(len(members), len(others))
+    inside = min(max(value, least), 1 - least)  # the logit of one is infinite
     logit, slope = math.log(inside / (1 - inside)), 1 / (inside * (1 - inside))
-    half = norm.ppf((1 + confidence) / 2) * math.sqrt(variance) * slope
+    half = norm.ppf((1 + _confidence(confidence)) / 2) * max(math.sqrt(variance), least) * slope
     first, last = (1 / (1 + math.exp(-edge)) for edge in (logit - half, logit + half))
     return Interval(min(first, value), value, max(last, value))
 
@@ -91,7 +102,7 @@ def share_interval(hits: int, count: int, confidence: float = 0.95) -> Interval:
     hits, count = check.integer("hits", hits, 0), check.integer("count", count)
     if hits > count:
         check.fail("hits", hits, f"at most count = {count}")
-    tail = (1 - confidence) / 2
+    tail = (1 - _confidence(confidence)) / 2
     low = 0.0 if hits == 0 else float(beta.ppf(tail, hits, count - hits + 1))
     high = 1.0 if hits == count else float(beta.ppf(1 - tail, hits + 1, count - hits))
     return Interval(low, hits / count, high)
@@ -109,8 +120,13 @@ def adjusted(loss: Tensor, covariates: Tensor) -> Tensor:
     """
     loss = check.tensor("loss", loss, ("N",))
     centred = check.tensor("covariates", covariates, (len(loss), "c"), like=loss)
-    centred = centred - centred.mean(0)
+    size, centred = centred.abs().amax(0), centred - centred.mean(0)
     unit = centred.square().mean(0).sqrt()
-    centred = centred[:, unit > 0] / unit[unit > 0]
+    varies = unit > 64 * torch.finfo(unit.dtype).eps * size  # what rounding leaves of a constant does not
+    centred = centred[:, varies] / unit[varies]
     slope = torch.linalg.pinv(centred, rtol=1e-8) @ (loss - loss.mean())
     return loss - centred @ slope
+
+
+def _confidence(value) -> float:
+    return check.number("confidence", value, 0.0, 1.0, open_low=True, open_high=True)

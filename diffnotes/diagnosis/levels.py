@@ -29,14 +29,17 @@ class Collapse:
         return self.sigma[inside][-1].item() if inside.any() else self.sigma[0].item()
 
 
-def collapse(records: Tensor, low: float, high: float, generator, *, queries: int = 128, count: int = 61, place=None) -> Collapse:
+def collapse(records: Tensor, low: float, high: float, generator, *, queries: int = 128, count: int = 61, together: int = 1,
+             place=None) -> Collapse:
     """The entropy of which of the records [n, d] was noised, averaged over ``queries`` of them, at levels from low to high.
 
+    Neighbours, ``together`` at a time, are drawn and noised alike: their order does not count.
     Temporaries of queries x n; twice queries x n x d products for all levels together, in float64 on ``place``.
     """
-    own = rng.permutation(generator, len(records), device=records.device)[:queries]
-    x = records[own].to(place, torch.float64)
-    z = rng.normal(generator, tuple(x.shape), device=x.device)
+    first = together * rng.permutation(generator, len(records) // together, device=records.device)[:queries // together]
+    x = torch.stack([records[first + k] for k in range(together)], 1).to(place, torch.float64)
+    z = rng.normal(generator, tuple(x[:, 0].shape), device=x.device).repeat_interleave(together, 0)
+    x = x.flatten(0, 1)
     far, shifts = [], []
     for part in records.split(4096):
         some = Empirical(part.to(place, torch.float64))

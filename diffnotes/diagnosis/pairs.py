@@ -29,7 +29,7 @@ from .smooth import Empirical, Gaussian
 class Measured:
     """Everything that was read off, in float64 on the CPU; the side is 0 for train and 1 for held-out.
 
-    loss, toward: [n, 2, L, models]; span, gaussian: [n, 2, L]; covariates: [n, 2, L, c].
+    loss, toward: [n, 2, L, models]; span, gaussian: [n, 2, L]; covariates: [n, 2, L, c]; seconds that a pair took: [n].
     """
 
     loss: Tensor
@@ -37,6 +37,7 @@ class Measured:
     span: Tensor
     gaussian: Tensor
     covariates: Tensor
+    seconds: Tensor
 
     def __len__(self) -> int:
         return len(self.span)
@@ -52,7 +53,7 @@ class Question:
     Attributes:
         models: functions (y [b, *event], sigma) -> [b, *event]; the last ``references`` of them are reference models.
         levels: noise levels sigma [L].
-        draws: noises for each pair, drawn from NumPy's stream (seed, number of the pair, number of the draw).
+        draws: noises for each pair, drawn from NumPy's stream (seed, number of the pair, one and the number of the draw).
         pool: records [N, *event], those of pair k at 2 k (train) and 2 k + 1 (held-out).
         train: training records [N', *event], that of pair k at k.
         place: device on which the models are asked; ``exact``: where products are taken in float64.
@@ -76,17 +77,20 @@ class Question:
 
 def measure(question: Question, pairs: int, *, block: int = 64, budget: float | None = None, cache: Path | None = None,
             executor: Executor | None = None, progress: bool = True) -> Measured:
-    """The first ``pairs`` pairs, ``block`` at a time; fewer where the budget of seconds ends before (one block at least)."""
+    """The first ``pairs`` pairs, ``block`` at a time; fewer where the budget of seconds ends before (one block at least).
+
+    Blocks in the cache cost nothing, and are all taken.
+    """
     begin, smooth = time.monotonic(), question.smooth()
     blocks = [range(k, min(k + block, pairs)) for k in range(0, pairs, block)]
     paths = [cache / f"{name}.pt" for name in _names(question, blocks)] if cache else [None] * len(blocks)
     found: dict[int, Measured] = {}
     hidden = {} if progress else {"disable": True}  # disable=False would override the environment variable
     with tqdm(total=pairs, unit="pair", **hidden) as bar:
-        for k, result in _results(question, smooth, blocks, paths, executor):
+        for k, result, asked in _results(question, smooth, blocks, paths, executor):
             found[k] = result
             bar.update(len(blocks[k]))
-            if budget is not None and time.monotonic() - begin > budget:
+            if asked and budget is not None and time.monotonic() - begin > budget:
                 break
     parts = [found[k] for k in sorted(found)]
     return Measured(*(torch.cat([getattr(part, name) for part in parts]) for name in FIELDS))
@@ -94,9 +98,9 @@ def measure(question: Question, pairs: int, *, block: int = 64, budget: float | 
 
 def ask(question: Question, smooth: list[tuple[Gaussian, Empirical]], pairs: range) -> Measured:
     """One block: its pairs' records at all levels, averaged over the draws."""
-    own = torch.arange(2 * pairs.start, 2 * pairs.stop, device=question.exact)
+    begin, own = time.monotonic(), torch.arange(2 * pairs.start, 2 * pairs.stop, device=question.exact)
     member = torch.where(own % 2 == 0, own // 2, -1)
-    x = smooth[0][1].records[own]
+    x = question.pool[2 * pairs.start:2 * pairs.stop].flatten(1).to(question.exact, torch.float64)
     far = [one.distances(x) for _, one in smooth]
     total: list[Tensor] = []
     for draw in range(question.draws):
@@ -110,7 +114,8 @@ def ask(question: Question, smooth: list[tuple[Gaussian, Empirical]], pairs: ran
         total = [a + b for a, b in zip(total, found, strict=True)] if total else found
     loss, toward, span, gaussian, known = (one.cpu().unflatten(0, (len(pairs), 2)) for one in total)
     split = loss.shape[-1] - question.references
-    return Measured(loss[..., :split], toward[..., :split], span, gaussian, torch.cat([known, loss[..., split:]], -1))
+    seconds = torch.full((len(pairs),), (time.monotonic() - begin) / len(pairs), dtype=torch.float64, device="cpu")
+    return Measured(loss[..., :split], toward[..., :split], span, gaussian, torch.cat([known, loss[..., split:]], -1), seconds)
 
 
 def _at(question, smooth, x, z, exponents, own, sigma):
@@ -132,35 +137,39 @@ def _loss(x, answer, sigma):
 
 
 def _noise(seed, pair, draw, d):
-    return torch.from_numpy(np.random.default_rng([seed, pair, draw]).standard_normal(d))
+    # [seed, k] and [seed, k, 0] are one stream in NumPy: no number after the pair's may be zero
+    return torch.from_numpy(np.random.default_rng([seed, pair, 1 + draw]).standard_normal(d))
 
 
 def _results(question, smooth, blocks, paths, executor):
-    """Yield (number, result) of each block: those in the cache at once, the others as they come."""
+    """Yield (number, result, whether it was asked now) of each block: those in the cache at once, the others as they come."""
     kept = [_load(path) for path in paths]
-    yield from ((k, one) for k, one in enumerate(kept) if one is not None)
+    yield from ((k, one, False) for k, one in enumerate(kept) if one is not None)
     missing = [k for k, one in enumerate(kept) if one is None]
     if executor is None:
-        yield from ((k, _keep(ask(question, smooth, blocks[k]), paths[k])) for k in missing)
+        yield from ((k, _keep(ask(question, smooth, blocks[k]), paths[k]), True) for k in missing)
         return
     futures = {executor.submit(ask, question, smooth, blocks[k]): k for k in missing}
     try:
         for future in as_completed(futures):
-            yield futures[future], _keep(future.result(), paths[futures[future]])
+            yield futures[future], _keep(future.result(), paths[futures[future]]), True
     finally:
         for future in futures:
             future.cancel()
 
 
 def _names(question, blocks) -> list[str]:
-    """A name for each block's result, which changes with records, levels and noise, and with what the models answer to a few."""
+    """A name for each block's result, which changes with records, levels and noise, and with what the models answer to a few.
+
+    To the last bit: where records are small two models that differ may round alike.
+    """
     known = hashlib.sha256(repr([question.levels, question.draws, question.seed, question.references]).encode())
     for records in (question.pool, question.train):
         known.update(records.detach().cpu().contiguous().numpy().tobytes())
     few = question.pool[:4].to(question.place)
     for sigma in (question.levels[0], question.levels[len(question.levels) // 2], question.levels[-1]):
         for model in question.models:
-            known.update(np.float32(model(few + sigma, sigma).double().cpu().numpy()).round(3).tobytes())
+            known.update(model(few + sigma, sigma).cpu().numpy().tobytes())
     return [hashlib.sha256(f"{known.hexdigest()} {block}".encode()).hexdigest()[:24] for block in blocks]
 
 

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from ..base import Interval, rng
-from ..base import checks as check
-from .evidence import share_interval
+from .evidence import share_interval, swapped_means
 from .nearest import nearest
 
 COPY = 1 / 3  # of the distance to the second nearest training record: a nearer one is copied (Yoon et al. 2023)
@@ -48,18 +47,16 @@ def generate(denoise, shape: tuple, levels: Tensor, generator, *, batch: int = 2
     return torch.cat(made)
 
 
-def copies(samples: Tensor, train: Tensor, held_out: Tensor, pairs: int, generator, *, swaps: int = 1999,
+def copies(samples: Tensor, train: Tensor, held_out: Tensor, both: Tensor, generator, *, swaps: int = 1999,
            confidence: float = 0.95) -> Copies:
-    """Samples [N, *event] beside training records [n, *event] and held-out ones; the first ``pairs`` of both are pairs."""
+    """Samples [N, *event] beside training records [n, *event], held-out ones, and pairs, training and held-out by turns."""
     ratio = []
     for some in (samples, held_out):
         distance = nearest(some, train)[0].cpu()
         ratio.append(distance[:, 0] / distance[:, 1].clamp(min=torch.finfo(distance.dtype).tiny))
     shares = [share_interval(int((one < COPY).sum()), len(one), confidence) for one in ratio]
-    both = torch.stack([train[:pairs], held_out[:pairs]], 1).flatten(0, 1)
     near = nearest(samples, both, 1)[1][:, 0].cpu()
-    votes = torch.bincount(near // 2, weights=1 - 2 * (near % 2).double(), minlength=pairs)  # of a pair, training less held-out
-    coins = 1 - 2 * (rng.uniform(generator, (check.integer("swaps", swaps), pairs), device="cpu") < 0.5).double()
-    at_least = int((coins @ votes >= votes.sum() - 0.5).sum())
+    votes = torch.bincount(near // 2, weights=1 - 2 * (near % 2).double(), minlength=len(both) // 2)  # training less held-out
+    at_least = int((swapped_means(votes[:, None], generator, swaps) >= votes.mean() - 0.5 / len(votes)).sum())
     nearer = 0.5 + votes.sum().item() / (2 * len(near))
     return Copies(shares[0], shares[1], nearer, (1 + at_least) / (1 + swaps), (ratio[0], ratio[1]))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..base import checks as check
-from .evidence import random_signs
+from .evidence import random_signs, swapped_means
 
 
 def energy_test(train: Tensor, held_out: Tensor, generator, swaps: int = 999) -> float:
@@ -27,5 +27,5 @@ def mean_test(differences: Tensor, generator, swaps: int = 1999) -> float:
     """Two-sided p-value, for the largest of several mean differences [n, k], by swaps: a control that should find nothing."""
     differences = check.tensor("differences", differences, ("n", "k"))
     unit = differences / differences.square().mean(0).sqrt().clamp(min=torch.finfo(differences.dtype).tiny)
-    swapped = (random_signs(generator, check.integer("swaps", swaps), unit) @ unit / len(unit)).abs().amax(1)
+    swapped = swapped_means(unit, generator, swaps).abs().amax(1)
     return ((1 + (swapped >= unit.mean(0).abs().max() * (1 - 1e-9)).sum()) / (1 + swaps)).item()

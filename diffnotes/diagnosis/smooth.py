@@ -36,7 +36,7 @@ class Empirical:
     """
 
     def __init__(self, records: Tensor):
-        self.records, self.centre = records, records.mean(0)
+        self.centre = records.mean(0)
         self.moved = records - self.centre
         self.size = self.moved.square().sum(1)
 
@@ -56,5 +56,5 @@ class Empirical:
         """
         row = torch.arange(len(x), device=x.device)[own >= 0]
         exponent[row, own[own >= 0]] = -torch.inf
-        without = exponent.softmax(1) @ self.records
+        without = self.centre + exponent.softmax(1) @ self.moved
         return without, without + torch.sigmoid(-exponent.logsumexp(1))[:, None] * (x - without)
