@@ -14,6 +14,7 @@ from ..base import Interval, rng
 from ..base import checks as check
 from ..generation import auc
 
+_SIGNS = 2**24  # held at once
 
 def swap_tests(differences: Tensor, weights: Tensor, generator, swaps: int = 1999) -> tuple[float, float, Tensor]:
     """One-sided p-values for mean differences above zero: of any, of their weighted sum over levels, and of each level.
@@ -40,8 +41,8 @@ def swap_tests(differences: Tensor, weights: Tensor, generator, swaps: int = 199
 
 
 def swapped_means(table: Tensor, generator, swaps: int) -> Tensor:
-    """Means of the rows of a table [n, k] after random swaps, [swaps, k]; at most 2^24 signs are held at once."""
-    swaps, most = check.integer("swaps", swaps), max(1, 2**24 // len(table))
+    """Means of the rows of a table [n, k] after random swaps, [swaps, k], a part of them at a time."""
+    swaps, most = check.integer("swaps", swaps), max(1, _SIGNS // len(table))
     parts = [min(most, swaps - begin) for begin in range(0, swaps, most)]
     return torch.cat([random_signs(generator, part, table) @ table for part in parts]) / len(table)
 
