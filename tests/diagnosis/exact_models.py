@@ -1,9 +1,12 @@
 """Data and models of which everything is known: a mixture, its denoiser, the empirical one of any records, and exact flows."""
 
 import math
+import weakref
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import diffnotes as dn
 
@@ -60,3 +63,24 @@ def flows(x, taus, seed=0, width=400, levels=SIGMA):
             return ((scale * y + std**2 * phi.score(theta[k])(scale * y, t)) / scale).to(y)
         return of(denoise, levels)
     return [model(k) for k in range(len(taus))]
+
+
+class Peak(TorchDispatchMode):
+    """How many bytes of tensors that are made within were alive at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.live, self.peak = 0, 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        given = {one.untyped_storage().data_ptr() for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)}
+        for one in tree_leaves(result):
+            if isinstance(one, torch.Tensor) and one.untyped_storage().data_ptr() not in given:
+                self.live += one.nbytes
+                self.peak = max(self.peak, self.live)
+                weakref.finalize(one, self._gone, one.nbytes)
+        return result
+
+    def _gone(self, size):
+        self.live -= size

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from exact_models import records
+from exact_models import Peak, records
 
 import diffnotes as dn
 from diffnotes.diagnosis.levels import Collapse, collapse, informative, log_weights
@@ -78,3 +78,11 @@ def test_weighted_losses_are_nats_of_the_likelihood():
     assert entropy[1] - entropy[0] == pytest.approx(math.log(spread[1] / spread[0]), rel=0.05)
     exact = [((s**2 / (s**2 + sigma**2)) @ log_weights(sigma)).item() for s in spread]
     assert exact[1] - exact[0] == pytest.approx(math.log(spread[1] / spread[0]), rel=1e-3)
+
+
+def test_memory_is_that_of_queries_and_parts_of_the_records():
+    """Which bug this catches: all records in float64 at once."""
+    x = torch.randn(12_000, 400)
+    with Peak() as memory:
+        collapse(x, 0.05, 20.0, np.random.default_rng(0), queries=16, count=3)
+    assert memory.peak < 5 * 1024 * 400 * 8 + 10 * 16 * len(x) * 8
