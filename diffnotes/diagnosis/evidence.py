@@ -59,23 +59,21 @@ def _p_value(seen: Tensor, swapped: Tensor) -> Tensor:
     return (1 + (swapped >= seen - slack).sum(0)) / (1 + len(swapped))
 
 
-def delta_intervals(function, values: Tensor, confidence: float = 0.95) -> list[Interval]:
-    """Intervals for smooth functions of means: Student's t for the function's linearisation at the means of n rows.
+def ratio_intervals(parts: Tensor, wholes: Tensor, confidence: float = 0.95) -> list[Interval]:
+    """Intervals for mean(parts) / mean(wholes) of n >= 2 independent rows [n, k] each: Student's t for the ratio's linearisation.
 
-    Args:
-        function: of the means [k], with values [j]; differentiated.
-        values: n >= 2 independent rows [n, k].
+    Nothing of nothing is nothing.
     """
     from scipy.stats import t
-    values = check.tensor("values", values, ("n", "k")).double()
-    confidence = _confidence(confidence)
-    n, means = len(values), values.mean(0)
+    parts = check.tensor("parts", parts, ("n", "k")).double()
+    wholes = check.tensor("wholes", wholes, tuple(parts.shape)).double()
+    confidence, n = _confidence(confidence), len(parts)
     if n < 2:
-        check.fail("values", f"{n} row", "at least 2")
-    slopes = torch.func.jacrev(function)(means)
-    spread = ((values - means) @ slopes.mT).square().sum(0).div(n - 1).sqrt()
-    half = t.ppf((1 + confidence) / 2, n - 1) * spread / n**0.5
-    return [Interval(m - h, m, m + h) for m, h in zip(function(means).tolist(), half.tolist(), strict=True)]
+        check.fail("parts", f"{n} row", "at least 2")
+    whole = wholes.mean(0).clamp(min=torch.finfo(wholes.dtype).tiny)
+    ratio = parts.mean(0) / whole
+    half = t.ppf((1 + confidence) / 2, n - 1) / n**0.5 * ((parts - ratio * wholes) / whole).std(0)
+    return [Interval(m - h, m, m + h) for m, h in zip(ratio.tolist(), half.tolist(), strict=True)]
 
 
 def auc_interval(members: Tensor, others: Tensor, confidence: float = 0.95) -> Interval:

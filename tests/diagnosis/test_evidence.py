@@ -68,12 +68,19 @@ def test_signs_are_fair_and_the_parts_in_which_they_are_drawn_do_not_count(monke
     assert torch.linalg.matrix_rank(signs) == 7
 
 
-def test_limits_of_linear_functions_are_those_of_means():
-    x = heavy(1, 12, 3)
-    two = evidence.delta_intervals(lambda m: torch.stack([m[0], m[1] - 2 * m[2]]), x, 0.9)
-    for found, values in zip(two, (x[:, 0], x[:, 1] - 2 * x[:, 2]), strict=True):
-        wanted = dn.mean_interval(values, 0.9)
+def test_limits_of_a_ratio():
+    """Of a constant whole they are those of the mean; else those of the linearisation, here by automatic differentiation."""
+    x, y = heavy(1, 12, 2), heavy(2, 12, 2) + 9
+    for found, values in zip(evidence.ratio_intervals(x, torch.full_like(x, 4.0), 0.9), x.mT, strict=True):
+        wanted = dn.mean_interval(values / 4, 0.9)
         assert (found.low, found.mean, found.high) == pytest.approx((wanted.low, wanted.mean, wanted.high))
+    means = torch.stack([x[:, 1].mean(), y[:, 1].mean()]).requires_grad_()
+    slope, = torch.autograd.grad(means[0] / means[1], means)
+    wanted = dn.mean_interval(torch.stack([x[:, 1], y[:, 1]], 1) @ slope)
+    found = evidence.ratio_intervals(x, y)[1]
+    assert found.high - found.low == pytest.approx(wanted.high - wanted.low) and found.mean == pytest.approx((means[0] / means[1]).item())
+    nothing = evidence.ratio_intervals(torch.zeros(5, 1), torch.zeros(5, 1))[0]
+    assert nothing.low == nothing.mean == nothing.high == 0
 
 
 def test_limits_of_a_ratio_hold_as_often_as_they_say():
@@ -82,7 +89,7 @@ def test_limits_of_a_ratio_hold_as_often_as_they_say():
     for _ in range(600):
         common = rng.gamma(4.0, size=(60, 1))
         x = torch.as_tensor(common * rng.gamma([2.0, 8.0], size=(60, 2)))
-        one, = evidence.delta_intervals(lambda m: m[:1] / m[1:], x)
+        one, = evidence.ratio_intervals(x[:, :1], x[:, 1:])
         held += one.low <= 0.25 <= one.high
     assert binom(600, 0.93).ppf(1e-3) <= held <= binom(600, 0.96).ppf(0.999)
 
@@ -155,8 +162,9 @@ def test_pairs_needed():
     ("swaps", lambda: evidence.swap_tests(heavy(0, 4, 2), torch.ones(2, dtype=F64), np.random.default_rng(0), 0)),
     ("differences", lambda: evidence.swap_tests(heavy(0, 4), torch.ones(2, dtype=F64), np.random.default_rng(0))),
     ("differences", lambda: evidence.swap_tests(heavy(0, 4, 2) * math.nan, torch.ones(2, dtype=F64), np.random.default_rng(0))),
-    ("values", lambda: evidence.delta_intervals(lambda m: m, heavy(0, 1, 2))),
-    ("confidence", lambda: evidence.delta_intervals(lambda m: m, heavy(0, 5, 2), 95)),
+    ("parts", lambda: evidence.ratio_intervals(heavy(0, 1, 2), heavy(0, 1, 2))),
+    ("wholes", lambda: evidence.ratio_intervals(heavy(0, 5, 2), heavy(0, 5, 1))),
+    ("confidence", lambda: evidence.ratio_intervals(heavy(0, 5, 2), heavy(0, 5, 2), 95)),
     ("confidence", lambda: evidence.auc_interval(heavy(0, 5), heavy(1, 5), 1.0)),
     ("hits", lambda: evidence.share_interval(3, 2)), ("size", lambda: evidence.pairs_needed(dn.Interval(0.0, 0.0, 0.0), 5, 0.0))])
 def test_bad_input(name, call):
