@@ -142,12 +142,10 @@ def _models(model, checkpoints, references) -> tuple[list[float], list[Denoiser]
 def _place(device, like) -> torch.device:
     """Where the models are asked."""
     try:
-        place = like.device if device is None else torch.device(device)
-    except (RuntimeError, TypeError):
-        check.fail("device", repr(device), "a device that torch knows")
-    if place.type == "meta":
-        check.fail("device", "device meta", "a device on which tensors have values")
-    return place
+        probe = like[:0] if device is None else torch.empty(0, device=device)
+    except (RuntimeError, TypeError, AssertionError):  # the last without CUDA
+        check.fail("device", repr(device), "a device that torch knows and finds")
+    return check.with_values("device", probe).device
 
 
 def _levels(levels, model, chosen, seed, exact) -> Tensor:

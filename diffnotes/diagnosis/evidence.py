@@ -56,7 +56,7 @@ def random_signs(generator, count: int, like: Tensor) -> Tensor:
 def _p_value(seen: Tensor, swapped: Tensor) -> Tensor:
     """Share of [swaps, 1 or k] that are at least [k], the unswapped one counted among them; equal but for rounding is equal."""
     slack = 64 * torch.finfo(seen.dtype).eps * seen.abs()
-    return (1 + (swapped >= seen - slack).sum(0)) / (1 + len(swapped))
+    return (1 + (swapped >= seen - slack).sum(0).to(seen.dtype)) / (1 + len(swapped))
 
 
 def ratio_intervals(parts: Tensor, wholes: Tensor, confidence: float = 0.95) -> list[Interval]:

@@ -208,14 +208,14 @@ def never(y, sigma):
 
 @pytest.mark.parametrize(("name", "change"), [
     ("model", dict(model=posterior)), ("train", dict(train=None)), ("held_out", dict(held_out=torch.zeros(64, 7, dtype=F64))),
-    ("held_out", dict(held_out=records(64, 0))), ("train, held_out", dict(train=records(19, 0))), ("levels", dict(levels=1)), ("levels", dict(levels=True)),
+    ("held_out", dict(held_out=records(64, 0))), ("train", dict(train=records(19, 0))), ("levels", dict(levels=1)), ("levels", dict(levels=True)),
     ("levels", dict(levels=[0.01, 1.0])), ("levels", dict(levels=[1.0, 20.0])), ("levels", dict(levels="all")), ("pairs", dict(pairs=19)),
     ("draws", dict(draws=0)), ("references", dict(references=[posterior])), ("references", dict(references=TRUE)), ("checkpoints", dict(checkpoints=[TRUE])),
     ("checkpoints", dict(checkpoints={"last": TRUE})), ("checkpoints[1]", dict(checkpoints={1: posterior})), ("samples", dict(samples=-1)),
     ("samples", dict(samples=torch.zeros(9, 3, dtype=F64))), ("samples", dict(samples=torch.zeros(9, 8))), ("samples", dict(samples="x")),
     ("steps", dict(steps=0)), ("likelihood", dict(likelihood=1)), ("likelihood", dict(likelihood=-2)), ("pool", dict(pool=10)), ("block", dict(block=0)),
     ("seed", dict(seed=-1)), ("seed", dict(seed=None)), ("confidence", dict(confidence=95)), ("budget", dict(budget=0.0)), ("budget", dict(budget=-3)),
-    ("cache", dict(cache=3)), ("executor", dict(executor=map)), ("device", dict(device="nowhere")), ("device", dict(device="meta")),
+    ("cache", dict(cache=3)), ("executor", dict(executor=map)), ("device", dict(device="nowhere")), ("device", dict(device="cuda:99")), ("device", dict(device="meta")),
     ("train", dict(train=torch.zeros(64, 8, device="meta"), held_out=torch.zeros(64, 8, device="meta")))])
 def test_bad_input_is_refused_before_the_model_is_asked(name, change):
     """Which bug this catches: an hour of answers lost to a typing error in what comes after them."""

@@ -92,10 +92,10 @@ def test_nothing_is_copied_where_nothing_is_left_out():
 
 def test_twenty_pairs_are_enough_and_nineteen_are_not():
     assert choose(records(20, 0), records(20, 1), 99, 4096, 0).pairs == 20
-    with pytest.raises(ValueError, match=r"^train, held_out: got 19 pairs of records that differ; allowed: at least 20"):
+    with pytest.raises(ValueError, match=r"^train: got 19 records that differ from all others of both sets; allowed: at least 20"):
         choose(records(19, 0), records(40, 1), 99, 4096, 0)
-    with pytest.raises(ValueError, match=r"^train, held_out: got 1 pairs"):
-        choose(torch.ones(40, 3) * 2, torch.ones(40, 3), 99, 4096, 0)
+    with pytest.raises(ValueError, match=r"^held_out: got 1 records"):
+        choose(records(40, 0), torch.ones(40, 8, dtype=F64), 99, 4096, 0)
 
 
 @pytest.mark.parametrize(("name", "train", "held_out"), [
