@@ -192,7 +192,7 @@ def test_models_that_do_not_fit_the_records_are_refused(sets):
     right = dn.Denoiser.of_velocity(flow(1), 0.05, 10.0, data_at=1)
     assert dn.checkup(right, *sets, samples=0, draws=1, **QUIET).verdict == "generalises"
     wrong = [(dn.Denoiser.of_velocity(flow(1), 0.05, 10.0, data_at=0), sets), (dn.Denoiser.of_velocity(flow(0), 0.05, 10.0, data_at=1), sets),
-             (TRUE, [100 * x for x in sets]), (dn.Denoiser(lambda y, s: posterior(y, 30.0), LOW, 10.0), sets),
+             (TRUE, [100 * x for x in sets]), (dn.Denoiser(lambda y, s: 2 * y, LOW, 10.0), sets),
              (dn.Denoiser.of_discrete(epsilon, alphas, "sample"), sets)]
     assert dn.checkup(dn.Denoiser.of_discrete(epsilon, alphas), *sets, samples=0, draws=1, **QUIET).verdict == "generalises"
     for model, given in wrong:
