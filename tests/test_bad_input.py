@@ -58,6 +58,7 @@ def calls(device="cpu"):
     images = dn.normal(rng(), (1, 3, 16), **on)
     shrink = lambda y, sigma: y / (1 + sigma.sum() ** 2)  # noqa: E731
     denoiser, discrete = dn.Denoiser(shrink, 0.1, 10.0), dn.Denoiser(shrink, 0.1, 10.0, levels=[0.1, 1.0, 10.0])
+    smaller, pairs = dn.Denoiser(lambda y, sigma: y / (1 + sigma[:, None] ** 2), 0.1, 10.0), dn.normal(rng(), (48, 2), **on)
     scheduler = SimpleNamespace(alphas_cumprod=down / 4, config=SimpleNamespace(prediction_type="epsilon"))
     checkpoint = dict(epochs=1, batch=2, progress=False)
     problem = dn.Problem(p.mixture, SDE, t_min=0.1, n_t=4, n_x=8, pool=9, **on)
@@ -241,12 +242,20 @@ def calls(device="cpu"):
         "Denoiser.of_diffusers": (dn.Denoiser.of_diffusers, dict(model=shrink, scheduler=scheduler, label=3)),
         "Denoiser.__call__": (denoiser, dict(y=data, sigma=0.5)), "Denoiser.score": (denoiser.score, dict(y=data, sigma=0.5)),
         "Denoiser.nearest": (discrete.nearest, dict(sigma=tau)),
+        "checkup": (timeless, dict(model=smaller, train=pairs[::2], held_out=pairs[1::2], levels=2, pairs=22, draws=1, references=[smaller],
+                                   checkpoints={2.0: smaller}, samples=3, steps=2, likelihood=2, pool=46, block=16, seed=0, confidence=0.9,
+                                   budget=60.0, cache=None, executor=None, device=None, progress=False)),
         "sweep": (dn.sweep, dict(function=max_of, configurations=[{"n": 1}], executor=None, cache=None, progress=False)),
     }
 
 
 def max_of(n):
     return n
+
+
+def timeless(**arguments):
+    """A check-up but for the seconds that it took."""
+    return dataclasses.replace(dn.checkup(**arguments), cost=0.0)
 
 
 # Public, and not here: what they do not take is checked elsewhere, by the test named.
@@ -257,7 +266,8 @@ ELSEWHERE = {
     "plots": "test_claims_and_chapters", "figures": "test_figures", "stop_the_training": "test_stopping", "mixer": "test_mixer", "leaf": "test_leafing", "table": "test_tables", "measured": "test_quoting", "turning": "test_tables", "power": "test_tables", "spread": "test_tables",
     "Table": "made by table", "Generated": "made by generate", "Generated.divergence": "has no arguments", "Table.html": "has no arguments", "GaussianMixture.to": "torch's errors", "Run": "made by Problem.train",
     "Runs": "test_problem", "Runs.map": "the results are the caller's", "LinearSDE": "has no arguments", "bounds": "its functions are here",
-    **dict.fromkeys(("Certificate", "FiniteWidth", "GradientGap", "ResolventBound", "SampleBound", "Theorem1", "Theorem2", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
+    **dict.fromkeys(("Checkup.sentences", "Checkup.table", "Checkup.figures"), "has no arguments"),
+    **dict.fromkeys(("Checkup", "Certificate", "FiniteWidth", "GradientGap", "ResolventBound", "SampleBound", "Theorem1", "Theorem2", "Interval", "Checkpoint", "Clusters", "Digits", "Scaling"), "made by the package only"),
     **dict.fromkeys(("SGD.step", "Adam.step", "Grouped.step", "SwishNet.inputs", "SwishNet.output", "SwishNet.gradient", "UNet.inputs",
                      "UNet.gradient"), "called by train, which checks"),
     **dict.fromkeys(("SwishNet.sharpness", "train_arms", "Arm", "Arm.streams", "Arm.draw", "Trained", "Trained.read", "Trained.at"), "test_arms"), "Trained.finite": "has no arguments",

@@ -98,7 +98,7 @@ MAKERS = {"kappa_false", "kappa_proved", "width_exponent", "LinearSDE.growth", "
 NEED_VALUES = {"bounds.power_law", "sample_bound", "mean_interval", "geometric_interval", "kmeans", "generate", "kernel_nodes", "DiffusedMixture.prior_kl", "Problem.kl_factor", "flowed", "integrated", "read_outs",
                *(f"{kind}.{name}" for kind in ("Problem", "Runs") for name in ("generated", "divergence")), "Problem.solver_error", "Problem",
                "Run.certificate", "Runs.certificate", "minus_x_constants", "theorem_1", "theorem_2", "estimator_constants", "Runs.typical",
-               "Denoiser", "Denoiser.of_discrete", "Denoiser.of_diffusers"}  # of a denoiser the levels
+               "Denoiser", "Denoiser.of_discrete", "Denoiser.of_diffusers", "checkup"}  # of a denoiser the levels
 
 
 @pytest.mark.parametrize("name", sorted(calls()))

@@ -13,7 +13,7 @@ from ..base import checks as check
 from ..base import files, mean_interval
 from .clocks import clocks
 from .denoisers import Denoiser
-from .evidence import adjusted, auc_interval, delta_intervals, pairs_needed, swap_tests
+from .evidence import adjusted, auc_interval, pairs_needed, ratio_intervals, swap_tests
 from .levels import collapse, informative, log_weights
 from .likelihood import likelihood_gap
 from .pairs import Measured, Question, measure
@@ -97,27 +97,21 @@ def _analysed(found: Measured, chosen: Chosen, sigma, tau, seed, confidence, **o
     left = _adjusted(found)  # [n, 2, L, models]
     differences, held_out = left[:, 1] - left[:, 0], found.loss[:, 1]
     p_any, p_value, p_each = swap_tests(differences[..., 0], weights, np.random.default_rng([seed, 3]))
-    both = torch.cat([differences, held_out], 1)  # [n, 2 L, models]
     wide = 1 - (1 - confidence) / count  # all levels together
-
-    def ratio(m):
-        return m[:count] / m[count:].clamp(min=torch.finfo(m.dtype).tiny)  # no loss at all: nothing is gone of it
-
-    shares = [delta_intervals(ratio, both[..., k], wide) for k in range(both.shape[-1])]
-    toward = torch.cat([found.toward[..., 0], found.span], 2)
-    position = [delta_intervals(ratio, toward[:, side], confidence) for side in (0, 1)]
-    gap, total = mean_interval(differences[..., 0] @ weights, confidence), both[..., 0].view(n, 2, count) @ weights
+    shares = [ratio_intervals(differences[..., k], held_out[..., k], wide) for k in range(held_out.shape[-1])]
+    position = [ratio_intervals(found.toward[:, side, :, 0], found.span[:, side], confidence) for side in (0, 1)]
+    gap, total = differences[..., 0] @ weights, held_out[..., 0] @ weights
     return Checkup(
-        levels=sigma, pairs=n, gap=gap, by_level=shares[0],
+        levels=sigma, pairs=n, gap=mean_interval(gap, confidence), by_level=shares[0],
         gap_raw=mean_interval((found.loss[:, 1, :, 0] - found.loss[:, 0, :, 0]) @ weights, confidence),
-        gap_share=delta_intervals(lambda m: m[:1] / m[1:], total, confidence)[0],
+        gap_share=ratio_intervals(gap[:, None], total[:, None], confidence)[0],
         p_any=p_any, p_value=p_value, p_by_level=p_each, position=(position[0], position[1]),
         p_shift=_shift(found, chosen, weights, seed),
         auc=[auc_interval(left[:, 0, k, 0], left[:, 1, k, 0], wide) for k in range(count)],
         against_gaussian=mean_interval((found.gaussian[:, 1] - held_out[..., 0]) @ weights, confidence),
         clocks=clocks(tau, found.loss[..., 1:], differences[..., 1:], shares[1:], weights, seed, confidence) if tau else None,
         duplicates=chosen.duplicates, twins=chosen.twins, dimension=chosen.pool[0].numel(), confidence=confidence,
-        needed=pairs_needed(gap, n, max(total[:, 1].mean().item() / 100, 1e-300)), **other)
+        needed=pairs_needed(mean_interval(gap, confidence), n, max(total.mean().item() / 100, 1e-300)), **other)
 
 
 def _adjusted(found: Measured) -> Tensor:
@@ -149,12 +143,10 @@ def _models(model, checkpoints, references) -> tuple[list[float], list[Denoiser]
 def _place(device, like) -> torch.device:
     """Where the models are asked."""
     try:
-        place = like.device if device is None else torch.device(device)
-    except (RuntimeError, TypeError):
-        check.fail("device", repr(device), "a device that torch knows")
-    if place.type == "meta":
-        check.fail("device", "device meta", "a device on which tensors have values")
-    return place
+        probe = like[:0] if device is None else torch.empty(0, device=device)
+    except (RuntimeError, TypeError, AssertionError):  # the last without CUDA
+        check.fail("device", repr(device), "a device that torch knows and finds")
+    return check.with_values("device", probe).device
 
 
 def _levels(levels, model, chosen, seed, exact) -> Tensor:
@@ -170,10 +162,13 @@ def _levels(levels, model, chosen, seed, exact) -> Tensor:
 
 
 def _sound(question: Question) -> None:
-    """Refuse a model that makes noisy records worse at most levels: its scaling or its times are not those of the records."""
+    """Refuse a model that makes noisy records worse at most levels: its scaling or its times are not those of the records.
+
+    Of the two sides the one that it knows better: a model that memorises is far off on all others.
+    """
     few = Question(question.models[:1], 0, question.levels, 1, question.pool[:16], question.train[:16], question.seed,
                    question.place, question.exact)
-    loss = measure(few, 8, progress=False).loss[..., 0].mean((0, 1)) / question.pool[0].numel()
+    loss = measure(few, 8, progress=False).loss[..., 0].mean(0).amin(0) / question.pool[0].numel()
     if (loss > 2).double().mean() > 0.5:
         worst = int(loss.argmax())
         check.fail("model", f"an error of {loss[worst]:.3g} times that of returning the noisy record as it is, at sigma = "

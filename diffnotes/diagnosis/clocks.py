@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..base import Interval, mean_interval
-from .evidence import delta_intervals, swap_tests
+from .evidence import ratio_intervals, swap_tests
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,7 @@ def clocks(tau: list[float], loss: Tensor, differences: Tensor, by_level: list[l
     best, wide = int(held_out.mean(0).argmin()), 1 - (1 - confidence) / max(1, len(tau) - 1)  # all others together
     above = [mean_interval(held_out[:, k] - held_out[:, best], wide) for k in range(len(tau))]
     like = [tau[k] for k in range(len(tau)) if above[k].low <= 0]
-    share = [delta_intervals(lambda m: m[:1] / m[1:], torch.stack([gap[:, k], held_out[:, k]], 1), confidence)[0]
-             for k in range(len(tau))]
+    share = ratio_intervals(gap, held_out, confidence)
     told = [swap_tests(differences[..., k], weights, np.random.default_rng([seed, 5]))[0] <= 0.05 for k in range(len(tau))]
     memorised = [any(one.low > 0.5 for one in each) for each in by_level]
     return Clocks(tau, total.mean(0), above, share, told, memorised, (tau[best], min(like), max(like)))

@@ -14,6 +14,7 @@ from ..base import Interval, rng
 from ..base import checks as check
 from ..generation import auc
 
+_SIGNS = 2**24  # held at once
 
 def swap_tests(differences: Tensor, weights: Tensor, generator, swaps: int = 1999) -> tuple[float, float, Tensor]:
     """One-sided p-values for mean differences above zero: of any, of their weighted sum over levels, and of each level.
@@ -40,8 +41,8 @@ def swap_tests(differences: Tensor, weights: Tensor, generator, swaps: int = 199
 
 
 def swapped_means(table: Tensor, generator, swaps: int) -> Tensor:
-    """Means of the rows of a table [n, k] after random swaps, [swaps, k]; at most 2^24 signs are held at once."""
-    swaps, most = check.integer("swaps", swaps), max(1, 2**24 // len(table))
+    """Means of the rows of a table [n, k] after random swaps, [swaps, k], a part of them at a time."""
+    swaps, most = check.integer("swaps", swaps), max(1, _SIGNS // len(table))
     parts = [min(most, swaps - begin) for begin in range(0, swaps, most)]
     return torch.cat([random_signs(generator, part, table) @ table for part in parts]) / len(table)
 
@@ -55,26 +56,24 @@ def random_signs(generator, count: int, like: Tensor) -> Tensor:
 def _p_value(seen: Tensor, swapped: Tensor) -> Tensor:
     """Share of [swaps, 1 or k] that are at least [k], the unswapped one counted among them; equal but for rounding is equal."""
     slack = 64 * torch.finfo(seen.dtype).eps * seen.abs()
-    return (1 + (swapped >= seen - slack).sum(0)) / (1 + len(swapped))
+    return (1 + (swapped >= seen - slack).sum(0).to(seen.dtype)) / (1 + len(swapped))
 
 
-def delta_intervals(function, values: Tensor, confidence: float = 0.95) -> list[Interval]:
-    """Intervals for smooth functions of means: Student's t for the function's linearisation at the means of n rows.
+def ratio_intervals(parts: Tensor, wholes: Tensor, confidence: float = 0.95) -> list[Interval]:
+    """Intervals for mean(parts) / mean(wholes) of n >= 2 independent rows [n, k] each: Student's t for the ratio's linearisation.
 
-    Args:
-        function: of the means [k], with values [j]; differentiated.
-        values: n >= 2 independent rows [n, k].
+    Nothing of nothing is nothing.
     """
     from scipy.stats import t
-    values = check.tensor("values", values, ("n", "k")).double()
-    confidence = _confidence(confidence)
-    n, means = len(values), values.mean(0)
+    parts = check.tensor("parts", parts, ("n", "k")).double()
+    wholes = check.tensor("wholes", wholes, tuple(parts.shape)).double()
+    confidence, n = _confidence(confidence), len(parts)
     if n < 2:
-        check.fail("values", f"{n} row", "at least 2")
-    slopes = torch.func.jacrev(function)(means)
-    spread = ((values - means) @ slopes.mT).square().sum(0).div(n - 1).sqrt()
-    half = t.ppf((1 + confidence) / 2, n - 1) * spread / n**0.5
-    return [Interval(m - h, m, m + h) for m, h in zip(function(means).tolist(), half.tolist(), strict=True)]
+        check.fail("parts", f"{n} row", "at least 2")
+    whole = wholes.mean(0).clamp(min=torch.finfo(wholes.dtype).tiny)
+    ratio = parts.mean(0) / whole
+    half = t.ppf((1 + confidence) / 2, n - 1) / n**0.5 * ((parts - ratio * wholes) / whole).std(0)
+    return [Interval(m - h, m, m + h) for m, h in zip(ratio.tolist(), half.tolist(), strict=True)]
 
 
 def auc_interval(members: Tensor, others: Tensor, confidence: float = 0.95) -> Interval:

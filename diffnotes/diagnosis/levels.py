@@ -34,14 +34,14 @@ def collapse(records: Tensor, low: float, high: float, generator, *, queries: in
     """The entropy of which of the records [n, d] was noised, averaged over ``queries`` of them, at levels from low to high.
 
     Neighbours, ``together`` at a time, are drawn and noised alike: their order does not count.
-    Temporaries of queries x n; twice queries x n x d products for all levels together, in float64 on ``place``.
+    Temporaries of queries x n and 1024 x d, and twice queries x n x d products for all levels together, in float64 on ``place``.
     """
     first = together * rng.permutation(generator, len(records) // together, device=records.device)[:queries // together]
     x = torch.stack([records[first + k] for k in range(together)], 1).to(place, torch.float64)
     z = rng.normal(generator, tuple(x[:, 0].shape), device=x.device).repeat_interleave(together, 0)
     x = x.flatten(0, 1)
     far, shifts = [], []
-    for part in records.split(4096):
+    for part in records.split(1024):
         some = Empirical(part.to(place, torch.float64))
         far.append(some.distances(x))
         shifts.append(some.shifts(x, z))

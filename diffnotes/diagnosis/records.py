@@ -54,7 +54,8 @@ def choose(train: Tensor, held_out: Tensor, pairs: int, pool: int, seed: int) ->
     alone = keep[:2 * count].view(count, 2).all(1)
     left = int(alone.sum())
     if left < LEAST:
-        check.fail("train, held_out", f"{left} pairs of records that differ", f"at least {LEAST}, so as many of each")
+        check.fail("held_out" if len(others) < len(mine) else "train", f"{left} records that differ from all others of both sets",
+                   f"at least {LEAST}")
     duplicates = len(train) - len(mine)
     mine, others = (torch.cat([one[:count][alone.to(one.device)], one[count:]]) for one in (mine, others))
     return Chosen(train if len(mine) == len(train) else train[mine.sort().values], train[mine[:max(pool, left)]],

@@ -80,7 +80,7 @@ def _learned(found) -> str:
     worse = Interval(-better.high, -better.mean, -better.low)
     if better.high < 0:
         why = "" if found.verdict == "memorises" else ": it has learned little, or on records that were scaled in another way"
-        return f"On new records its loss is {worse:.3g} nats above that of the best Gaussian of mean and covariance{why}."
+        return f"On new records its loss is {worse:.3g} nats above the best Gaussian's, which knows mean and covariance{why}."
     return f"Whether it knows more than mean and covariance is not resolved: {better:.3g} nats below the best Gaussian's loss."
 
 

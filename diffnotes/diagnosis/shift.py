@@ -20,7 +20,7 @@ def energy_test(train: Tensor, held_out: Tensor, generator, swaps: int = 999) ->
     balance = far[:n, n:] + far[n:, :n] - far[:n, :n] - far[n:, n:]
     signs = torch.cat([torch.ones_like(far[:1, :n]), random_signs(generator, check.integer("swaps", swaps), far[:n])])
     energy = ((signs @ balance) * signs).sum(1)
-    return ((energy >= energy[0] - 1e-9 * far.sum()).sum() / len(energy)).item()
+    return (energy >= energy[0] - 1e-9 * far.sum()).sum().item() / len(energy)
 
 
 def mean_test(differences: Tensor, generator, swaps: int = 1999) -> float:
@@ -28,4 +28,4 @@ def mean_test(differences: Tensor, generator, swaps: int = 1999) -> float:
     differences = check.tensor("differences", differences, ("n", "k"))
     unit = differences / differences.square().mean(0).sqrt().clamp(min=torch.finfo(differences.dtype).tiny)
     swapped = swapped_means(unit, generator, swaps).abs().amax(1)
-    return ((1 + (swapped >= unit.mean(0).abs().max() * (1 - 1e-9)).sum()) / (1 + swaps)).item()
+    return (1 + (swapped >= unit.mean(0).abs().max() * (1 - 1e-9)).sum().item()) / (1 + swaps)
