@@ -82,7 +82,7 @@ def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs
     cost = found.seconds.mean().item() * 1000 / (2 * len(sigma) * draws * len(runs))
     hidden = collapse(chosen.train.flatten(1), model.low, model.high, np.random.default_rng([seed, 2]), place=exact)
     drawn = _samples(samples, model, chosen, steps, seed, place, _left(budget, begin), cost)
-    alike = None if drawn is None else copies(*(one.to(exact) for one in (drawn, chosen.train, chosen.fresh)),
+    alike = None if drawn is None else copies(drawn.to(exact), chosen.train.to(exact), chosen.fresh.to(exact),
                                               chosen.pool[:2 * chosen.pairs].to(exact), np.random.default_rng([seed, 4]),
                                               confidence=confidence)
     likelier = likelihood_gap(model, chosen.pool.to(place), min(likelihood, chosen.pairs), np.random.default_rng([seed, 6]),
