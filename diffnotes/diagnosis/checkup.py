@@ -42,7 +42,7 @@ def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs
         checkpoints: training time to model; adds the two clocks and when to stop.
         samples: how many to make with the probability flow in ``steps`` steps, or samples [N, *event] that were made, or 0.
         likelihood: number of pairs whose likelihood is computed with the probability flow (slow), or 0.
-        pool: records at most for the empirical denoisers; those of all pairs are in it.
+        pool: records at most that the empirical denoisers know.
         block: pairs in one call of the model.
         budget: seconds that may pass before no new block is begun; what is there by then is analysed.  One block, 20 samples
             and the likelihood are not cut.
@@ -75,14 +75,14 @@ def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs
     exact = torch.device("cpu") if place.type == "mps" else place  # where there is float64
     sigma = _levels(levels, model, chosen, seed, exact)
     draws = max(1, min(16, -(-1000 // chosen.pairs))) if draws is None else draws
-    question = Question(runs, len(references), sigma.tolist(), draws, chosen.pool, chosen.known, seed, place, exact)
+    question = Question(runs, len(references), sigma.tolist(), draws, chosen.pool, chosen.known, seed, place, exact, pool)
     _sound(question)
     found = measure(question, chosen.pairs, block=block, budget=_left(budget, begin), cache=folder, executor=executor,
                     progress=progress)
     cost = found.seconds.mean().item() * 1000 / (2 * len(sigma) * draws * len(runs))
     hidden = collapse(chosen.train.flatten(1), model.low, model.high, np.random.default_rng([seed, 2]), place=exact)
     drawn = _samples(samples, model, chosen, steps, seed, place, _left(budget, begin), cost)
-    alike = None if drawn is None else copies(*(one.to(exact) for one in (drawn, chosen.train, chosen.fresh)),
+    alike = None if drawn is None else copies(drawn.to(exact), chosen.train.to(exact), chosen.fresh.to(exact),
                                               chosen.pool[:2 * chosen.pairs].to(exact), np.random.default_rng([seed, 4]),
                                               confidence=confidence)
     likelier = likelihood_gap(model, chosen.pool.to(place), min(likelihood, chosen.pairs), np.random.default_rng([seed, 6]),

@@ -21,7 +21,7 @@ class Chosen:
     Attributes:
         train: all different training records, but for those of pairs that were left out; what was given if none was.
         known: training records, that of pair k at k, at most as many as the pool has; ``fresh``: held-out ones, at most 2000.
-        pool: at most so many records as asked, and those of all pairs, of pair k at 2 k and 2 k + 1.
+        pool: those of all pairs, of pair k at 2 k and 2 k + 1, and others up to as many as asked.
         pairs: their number.
         duplicates: training records that were left out as equal to another; ``twins``: pairs that were, for being nearly so.
     """
