@@ -55,6 +55,7 @@ benchmark: $(VENV)/installed
 	$(RUN) benchmarks/replicas_against_authors.py
 	$(RUN) benchmarks/kernels.py
 	$(RUN) benchmarks/how_far.py
+	$(RUN) benchmarks/checkup.py
 
 clean:
 	rm -rf $(VENV) _build

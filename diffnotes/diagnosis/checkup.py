@@ -103,6 +103,7 @@ def _analysed(found: Measured, chosen: Chosen, sigma, tau, seed, confidence, **o
     gap, total = differences[..., 0] @ weights, held_out[..., 0] @ weights
     return Checkup(
         levels=sigma, pairs=n, gap=mean_interval(gap, confidence), by_level=shares[0],
+        gap_raw=mean_interval((found.loss[:, 1, :, 0] - found.loss[:, 0, :, 0]) @ weights, confidence),
         gap_share=ratio_intervals(gap[:, None], total[:, None], confidence)[0],
         p_any=p_any, p_value=p_value, p_by_level=p_each, position=(position[0], position[1]),
         p_shift=_shift(found, chosen, weights, seed),

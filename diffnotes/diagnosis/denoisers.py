@@ -6,7 +6,7 @@ velocity or a score, of data that are scaled in one way or another; all are one 
 .. math:: D(y, \sigma) = c_\text{skip}\, y + c_\text{out}\, F(c_\text{in}\, y,\; t),
 
 with four numbers for each sigma, in float64, of which each constructor knows its own.  For scores and predicted noise D is a
-difference of two numbers of the size of sigma, so that rounding costs about 1e-7 sigma in float32.
+difference of two numbers of the size of sigma, so that rounding costs up to 4e-7 sigma in float32.
 """
 
 import math

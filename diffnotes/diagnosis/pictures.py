@@ -18,9 +18,11 @@ def _noise(found):
     left, right = fig.panels(2)
     sigma, share = found.levels.numpy(), _columns(found.by_level)
     wide, middle = (sigma[0] * 0.9, sigma[-1] * 1.1), len(sigma) // 2
+    ticks = [t for t in (m * 10.0**k for k in range(-9, 9) for m in ((1, 3) if sigma[-1] < 300 * sigma[0] else (1,)))
+             if wide[0] <= t <= wide[1]]
     _band(left, sigma, share, fig.HARM)
     fig.level(left, 0.0, fig.MUTE)
-    fig.axes(left, "noise level σ", "held-out loss that is gone on training records", log="x", xlim=wide)
+    fig.axes(left, "noise level σ", "held-out loss that is gone on training records", log="x", xlim=wide, xticks=ticks)
     left.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.3g}%")
     for k, intervals in enumerate(found.position):
         name, color, up = _SIDES[k]
@@ -29,7 +31,7 @@ def _noise(found):
         fig.note(right, name, (sigma[middle], rows[1, middle]), color, shift=(4, 0.8 * up))
     fig.level(right, 1.0, fig.MUTE, "knows it by heart", (wide[0], 1.09))
     fig.level(right, 0.0, fig.MUTE, "has not seen it", (wide[0], 0.09))
-    fig.axes(right, "noise level σ", "position of the answer", log="x", xlim=wide, ylim=(-0.55, 1.55))
+    fig.axes(right, "noise level σ", "position of the answer", log="x", xlim=wide, xticks=ticks, ylim=(-0.55, 1.55))
     k = int(share[1].argmax())
     return fig.show(
         [left, right], "fig-checkup-noise",

@@ -32,6 +32,7 @@ def numbers(found: "Checkup") -> Table:
     worst, most = (max(range(len(found.levels)), key=lambda k: of[k].mean) for of in (found.auc, found.by_level))
     rows = {
         "gap, nats a record": {"found": f"{found.gap:.3g}", "without memory": "0", "p": p_text(found.p_value)},
+        "the same without regression": {"found": f"{found.gap_raw:.3g}", "without memory": "0"},
         "gap, share of the held-out loss": {"found": f"{found.gap_share:.2%}", "without memory": "0"},
         f"the same at σ = {found.levels[most]:.3g}": {"found": f"{found.by_level[most]:.1%}", "without memory": "0",
                                                     "p": p_text(found.p_by_level[most].item())},

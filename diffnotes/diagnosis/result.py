@@ -18,7 +18,7 @@ class Checkup:
         levels: noise levels sigma [L] at which the model was asked.
         pairs, records: pairs of records that were asked about; training and held-out records that were given.
         gap: how much less the denoising loss is on a training record than on a held-out one, in nats of the likelihood's bound
-            over the levels, after regression on what the model has no part in.
+            over the levels, after regression on what the model has no part in; ``gap_raw`` the same without the regression.
         gap_share: the gap as a share of the held-out loss; ``by_level`` the same at each level, limits for all together.
         p_value: of the gap; ``p_by_level`` [L] of each level, and ``p_any`` of any, adjusted for looking at all of them.
         auc: by level, how often the adjusted loss tells a training record from a held-out one; one half is guessing.
@@ -40,6 +40,7 @@ class Checkup:
     pairs: int
     records: tuple[int, int]
     gap: Interval
+    gap_raw: Interval
     gap_share: Interval
     by_level: list[Interval]
     p_any: float

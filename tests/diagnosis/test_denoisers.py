@@ -127,12 +127,12 @@ def test_a_path_of_flow_matching_is_lipmans():
     (lambda: dn.Denoiser.of_velocity(path_model(1), data_at=1), 1.0), (lambda: dn.Denoiser.of_discrete(discrete_model(SCHEDULES["linear"], "epsilon"), SCHEDULES["linear"]), 1.0),
 ])
 def test_what_float32_loses(make, factor):
-    """About 1e-7 of sigma, where D is a difference of numbers of its size, and 1e-6 of D itself."""
+    """Up to 4e-7 of sigma, where D is a difference of numbers of its size, and 1e-6 of D itself."""
     denoiser = make()
     for sigma in denoiser.nearest(SIGMAS).tolist():
         y = noisy(sigma, 64, dtype=torch.float32)
         loss = (denoiser(y, sigma).double() - exact(y.double(), sigma)).abs().max()
-        assert denoiser(y, sigma).dtype == torch.float32 and loss <= 1e-5 + factor * 1e-6 * sigma
+        assert denoiser(y, sigma).dtype == torch.float32 and loss <= 1e-6 + factor * 5e-7 * sigma
 
 
 def test_one_evaluation_at_a_level_and_two_between():
@@ -198,14 +198,22 @@ def test_its_score_is_one_for_the_samplers():
 
 def test_no_gradients_and_scores_that_need_them_inside():
     weight = torch.tensor(2.0, dtype=F64, requires_grad=True)
-    y = noisy(1.0).requires_grad_()
-    assert not dn.Denoiser(lambda x, t: weight * x, 0.1, 10.0)(y, 1.0).requires_grad
+    y, kept = noisy(1.0).requires_grad_(), []
+
+    def model(x, t):
+        kept.append(torch.is_grad_enabled())
+        return weight * x
+
+    for function in (model, torch.enable_grad()(lambda x, t: weight * x)):
+        assert not dn.Denoiser(function, 0.1, 10.0)(y, 1.0).requires_grad
+    assert kept == [False]
+    a = torch.tensor([0.9, 0.5], dtype=F64, requires_grad=True)
+    assert not dn.Denoiser.of_discrete(model, a).levels.requires_grad
     p = TARGET.diffused(dn.Karras())
 
     def of_energy(x, t):
-        x = x.detach().requires_grad_() if not x.requires_grad else x
-        with torch.enable_grad():
-            return torch.autograd.grad(p.log_prob(x.requires_grad_(), t).sum(), x)[0]
+        x = x.requires_grad_()
+        return torch.autograd.grad(p.log_prob(x, t).sum(), x)[0]
 
     torch.testing.assert_close(dn.Denoiser.of_score(of_energy, dn.Karras())(y, 1.0), exact(y.detach(), 1.0))
 
@@ -243,6 +251,9 @@ def test_a_module_in_training_mode_is_refused():
     (lambda x: x / 0, r"got -?inf; allowed: finite"), (lambda x: None, "got NoneType"), (lambda x: (x, x), "got "),
 ])
 def test_what_the_model_returns_is_checked_and_named_with_its_sigma(returned, message):
+    if "nan" in message:  # a score's shape is named before
+        with pytest.raises(ValueError, match=rf"^model\(x, t\) at sigma = 0.25: {message}"):
+            dn.Denoiser.of_score(lambda x, t: returned(x), dn.OU())(noisy(1.0), 0.25)
     made = (dn.Denoiser(lambda x, t: returned(x), 0.1, 1.0), dn.Denoiser.of_velocity(lambda x, t: returned(x)),
             dn.Denoiser.of_discrete(lambda x, t: returned(x), [0.9, 0.8]))
     for denoiser, sigma in zip(made, (0.25, 0.25, 0.5), strict=True):

@@ -224,7 +224,8 @@ def test_a_flow_step_to_zero_noise_is_the_denoiser():
 
 
 @pytest.mark.parametrize("scheduler, name, message", [
-    (lambda: made("ScoreSdeVeScheduler"), "scheduler", "ScoreSdeVeScheduler"), (lambda: SimpleNamespace(config=None), "scheduler", "SimpleNamespace"),
+    (lambda: made("ScoreSdeVeScheduler"), "scheduler", "ScoreSdeVeScheduler"),
+    (lambda: made("FlowMapEulerDiscreteScheduler"), "scheduler", "FlowMapEulerDiscreteScheduler"), (lambda: SimpleNamespace(config=None), "scheduler", "SimpleNamespace"),
     (lambda: SimpleNamespace(alphas_cumprod=None), "scheduler", "SimpleNamespace"),
     (lambda: made("FlowMatchEulerDiscreteScheduler", invert_sigmas=True), "scheduler", "FlowMatchEulerDiscreteScheduler"),
     (lambda: made("EulerDiscreteScheduler", timestep_type="continuous", prediction_type="v_prediction"), "scheduler", "EulerDiscreteScheduler"),
