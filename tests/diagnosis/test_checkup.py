@@ -2,7 +2,6 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -11,12 +10,12 @@ from exact_models import F64, LOW, SIGMA, TRUE, empirical, flows, of, posterior,
 from scipy.stats import binom, kstest
 
 import diffnotes as dn
+from diffnotes.diagnosis import whole
 from diffnotes.diagnosis.evidence import swap_tests
 from diffnotes.diagnosis.levels import log_weights
 from diffnotes.diagnosis.pairs import Question, measure
 from diffnotes.diagnosis.records import choose
 
-steps = import_module("diffnotes.diagnosis.checkup")  # whose name the function has
 CPU = torch.device("cpu")
 TAU = [10.0, 1e4, 1e9]
 QUIET = dict(progress=False)
@@ -83,9 +82,9 @@ def alarms(seed, n, others, copies):
     train, held_out = records(n, seed), records(others, 10_000 + seed)
     train = torch.cat([train, train[:copies].repeat(3, 1)])
     chosen = choose(train, held_out, 1000, 4096, seed)
-    sigma = steps._levels(4, TRUE, chosen, seed, CPU)
+    sigma = whole._levels(4, TRUE, chosen, seed, CPU)
     asked = Question([MODELS[seed % 2]], 0, sigma.tolist(), 1, chosen.pool, chosen.known, seed, CPU, CPU)
-    left = steps._adjusted(measure(asked, chosen.pairs, **QUIET))[..., 0]
+    left = whole._adjusted(measure(asked, chosen.pairs, **QUIET))[..., 0]
     return swap_tests(left[:, 1] - left[:, 0], log_weights(sigma), np.random.default_rng([seed, 3]), 399)[:2]
 
 

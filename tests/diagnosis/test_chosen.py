@@ -4,7 +4,7 @@ import pytest
 import torch
 from exact_models import F64, TRUE, records
 
-from diffnotes.diagnosis.checkup import _levels
+from diffnotes.diagnosis import whole
 from diffnotes.diagnosis.records import choose
 
 
@@ -32,7 +32,7 @@ def test_swapping_the_two_of_a_pair_swaps_them_in_the_pool_and_changes_nothing_e
     for k in flipped:
         wanted[2 * k:2 * k + 2] = wanted[2 * k:2 * k + 2].flip(0)
     assert torch.equal(two.pool, wanted) and (two.pairs, two.twins, two.duplicates) == (one.pairs, one.twins, one.duplicates)
-    found = [_levels(6, TRUE, each, 0, torch.device("cpu")) for each in (one, two)]
+    found = [whole._levels(6, TRUE, each, 0, torch.device("cpu")) for each in (one, two)]
     assert torch.equal(*found)
     assert torch.equal(one.known[:one.pairs], one.pool[:2 * one.pairs:2]) and torch.equal(one.fresh[:one.pairs], one.pool[1:2 * one.pairs:2])
 
