@@ -79,7 +79,7 @@ def _different(train, held_out, seed):
 
 
 def _again(both: Tensor) -> Tensor:
-    """Whether a record of the pool is nearly equal to one before it; a pair stays or goes as one, so that its order is no matter."""
+    """Whether a record of the pool is nearly equal to one before it; a pair stays or goes as one, its order is no matter."""
     distance, which = (part.cpu() for part in nearest(both, both, min(6, len(both))))
     near = distance < _NEAR * distance[:, min(2, len(both) - 1)].median()
     return (near & (which < torch.arange(len(both), device="cpu")[:, None])).any(1)

@@ -102,6 +102,8 @@ def test_records_beyond_what_the_denoisers_know_are_new_to_them():
     asked = question(10, extras=0)
     found, few = measure(replace(asked, most=8), 10, progress=False), measure(replace(asked, most=4), 10, progress=False)
     assert torch.allclose(found.loss, few.loss) and not torch.allclose(found.covariates, few.covariates)
+    others = measure(replace(asked, models=[empirical(asked.pool[:8])], most=8), 10, progress=False)
+    assert torch.allclose(others.loss[4:, :, :, 0], others.covariates[4:, :, :, 2], rtol=1e-6)  # none is left out of these
     knows = replace(asked, models=[empirical(asked.train[:8])], most=8)
     found = measure(knows, 10, progress=False)
     assert torch.allclose(found.toward[:8, 0, :, 0], found.span[:8, 0], rtol=1e-6, atol=1e-12)
