@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..base import checks as check
-from ..generation.scores import Score
+from ..generation import scores
 from ..processes import LinearSDE
 from . import conventions as convention
 
@@ -198,7 +198,7 @@ class _Quiet:
     score: Callable
 
     def __call__(self, x, t):
-        return self.score(x, t) if torch.is_grad_enabled() else Score(self.score, finite=False)(x, t)
+        return self.score(x, t) if torch.is_grad_enabled() else scores.Score(self.score, finite=False)(x, t)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ class Question:
         models: functions (y [b, *event], sigma) -> [b, *event]; the last ``references`` of them are reference models.
         levels: noise levels sigma [L].
         draws: noises for each pair, drawn from NumPy's stream (seed, number of the pair, one and the number of the draw).
-        pool: records [N, *event], those of pair k at 2 k (train) and 2 k + 1 (held-out).
+        pool: records [N, *event], those of pair k at 2 k (train) and 2 k + 1 (held-out); ``most`` of them, the first, are what
+            the smooth denoisers know, and as many of the training records.
         train: training records [N', *event], that of pair k at k.
         place: device on which the models are asked; ``exact``: where products are taken in float64.
     """
@@ -68,10 +69,11 @@ class Question:
     seed: int
     place: torch.device
     exact: torch.device
+    most: int = 4096
 
     def smooth(self) -> list[tuple[Gaussian, Empirical]]:
         """Of the pool, and of the training records."""
-        flat = (part.flatten(1).to(self.exact, torch.float64) for part in (self.pool, self.train))
+        flat = (part[:self.most // 2 * 2].flatten(1).to(self.exact, torch.float64) for part in (self.pool, self.train))
         return [(Gaussian(part[:2048]), Empirical(part)) for part in flat]
 
 
@@ -99,7 +101,8 @@ def measure(question: Question, pairs: int, *, block: int = 64, budget: float | 
 def ask(question: Question, smooth: list[tuple[Gaussian, Empirical]], pairs: range) -> Measured:
     """One block: its pairs' records at all levels, averaged over the draws."""
     begin, own = time.monotonic(), torch.arange(2 * pairs.start, 2 * pairs.stop, device=question.exact)
-    member = torch.where(own % 2 == 0, own // 2, -1)
+    member = torch.where((own % 2 == 0) & (own // 2 < len(smooth[1][1].size)), own // 2, -1)
+    own = torch.where(own < len(smooth[0][1].size), own, -1)  # both of a pair are known or neither is
     x = question.pool[2 * pairs.start:2 * pairs.stop].flatten(1).to(question.exact, torch.float64)
     far = [one.distances(x) for _, one in smooth]
     total: list[Tensor] = []

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..base import Interval
 from ..page import figures as fig
-from ..page.tables import power
+from ..page import power
 
 _SIDES = (("training", fig.HARM, 11), ("held-out", fig.SIZES[1], -11))  # name, colour, points upwards to the name
 

@@ -21,7 +21,7 @@ class Chosen:
     Attributes:
         train: all different training records, but for those of pairs that were left out; what was given if none was.
         known: training records, that of pair k at k, at most as many as the pool has; ``fresh``: held-out ones, at most 2000.
-        pool: at most so many records as asked, and those of all pairs, of pair k at 2 k and 2 k + 1.
+        pool: those of all pairs, of pair k at 2 k and 2 k + 1, and others up to as many as asked.
         pairs: their number.
         duplicates: training records that were left out as equal to another; ``twins``: pairs that were, for being nearly so.
     """
@@ -50,7 +50,7 @@ def choose(train: Tensor, held_out: Tensor, pairs: int, pool: int, seed: int) ->
     rest = max(pool - 2 * count, 0)
     inner = torch.stack([train[mine[:count]], held_out[others[:count]]], 1).flatten(0, 1)
     both = torch.cat([inner, train[mine[count:count + (rest + 1) // 2]], held_out[others[count:count + rest // 2]]])
-    keep = ~_again(both, count)
+    keep = ~_again(both)
     alone = keep[:2 * count].view(count, 2).all(1)
     left = int(alone.sum())
     if left < LEAST:
@@ -78,10 +78,8 @@ def _different(train, held_out, seed):
             for side, one in enumerate(kept)]
 
 
-def _again(both: Tensor, pairs: int) -> Tensor:
-    """Whether a record of the pool is nearly equal to one before it: before it is what has an earlier pair, or its own."""
+def _again(both: Tensor) -> Tensor:
+    """Whether a record of the pool is nearly equal to one before it; a pair stays or goes as one, its order is no matter."""
     distance, which = (part.cpu() for part in nearest(both, both, min(6, len(both))))
-    turn = torch.arange(len(both), device="cpu")
-    near = (which != turn[:, None]) & (distance < _NEAR * distance[:, min(2, len(both) - 1)].median())
-    turn = torch.where(turn < 2 * pairs, turn // 2, turn)
-    return (near & (turn[which] <= turn[:, None])).any(1)
+    near = distance < _NEAR * distance[:, min(2, len(both) - 1)].median()
+    return (near & (which < torch.arange(len(both), device="cpu")[:, None])).any(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..base import Interval
-from ..page.tables import Table, power, table
+from ..page import Table, power, table
 from . import pictures
 
 if TYPE_CHECKING:

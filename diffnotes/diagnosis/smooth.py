@@ -56,5 +56,8 @@ class Empirical:
         """
         row = torch.arange(len(x), device=x.device)[own >= 0]
         exponent[row, own[own >= 0]] = -torch.inf
-        without = self.centre + exponent.softmax(1) @ self.moved
-        return without, without + torch.sigmoid(-exponent.logsumexp(1))[:, None] * (x - without)
+        top = exponent.amax(1, keepdim=True)
+        weight = exponent.sub_(top).exp_()
+        total = weight.sum(1, keepdim=True)
+        without = self.centre + weight @ self.moved / total
+        return without, without + torch.sigmoid(-(top + total.log())) * (x - without)

@@ -2,21 +2,20 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
 from exact_models import F64, LOW, SIGMA, TRUE, empirical, flows, of, posterior, records
-from scipy.stats import binom, kstest
+from scipy.stats import binom, kstest, norm, t
 
 import diffnotes as dn
+from diffnotes.diagnosis import whole
 from diffnotes.diagnosis.evidence import swap_tests
 from diffnotes.diagnosis.levels import log_weights
 from diffnotes.diagnosis.pairs import Question, measure
 from diffnotes.diagnosis.records import choose
 
-steps = import_module("diffnotes.diagnosis.checkup")  # whose name the function has
 CPU = torch.device("cpu")
 TAU = [10.0, 1e4, 1e9]
 QUIET = dict(progress=False)
@@ -83,9 +82,9 @@ def alarms(seed, n, others, copies):
     train, held_out = records(n, seed), records(others, 10_000 + seed)
     train = torch.cat([train, train[:copies].repeat(3, 1)])
     chosen = choose(train, held_out, 1000, 4096, seed)
-    sigma = steps._levels(4, TRUE, chosen, seed, CPU)
+    sigma = whole._levels(4, TRUE, chosen, seed, CPU)
     asked = Question([MODELS[seed % 2]], 0, sigma.tolist(), 1, chosen.pool, chosen.known, seed, CPU, CPU)
-    left = steps._adjusted(measure(asked, chosen.pairs, **QUIET))[..., 0]
+    left = whole._adjusted(measure(asked, chosen.pairs, **QUIET))[..., 0]
     return swap_tests(left[:, 1] - left[:, 0], log_weights(sigma), np.random.default_rng([seed, 3]), 399)[:2]
 
 
@@ -157,6 +156,17 @@ def test_options(sets):
     assert len(dn.checkup(known, *sets, levels=[0.06], samples=0, draws=1, **QUIET).levels) == 1
 
 
+def test_limits_of_a_level_hold_for_all_levels_together(sets):
+    """Which bug this catches: eight limits at 95% each, of which one in three check-ups has a false one."""
+    one, four = (dn.checkup(TRUE, *sets, levels=some, samples=0, draws=1, **QUIET) for some in ([0.5], [0.2, 0.5, 1.0, 2.0]))
+    wider = t.ppf(1 - 0.05 / 8, 63) / t.ppf(0.975, 63)
+    alone, beside = one.by_level[0], four.by_level[1]
+    assert beside.mean == pytest.approx(alone.mean) and beside.high - beside.mean == pytest.approx(wider * (alone.high - alone.mean))
+    logit = lambda p: math.log(p / (1 - p))  # noqa: E731
+    alone, beside = ([logit(x) for x in (each.mean, each.high)] for each in (one.auc[0], four.auc[1]))
+    assert beside[1] - beside[0] == pytest.approx((alone[1] - alone[0]) * norm.ppf(1 - 0.05 / 8) / norm.ppf(0.975))
+
+
 def test_models_that_have_no_loss_at_all_leave_no_nan(sets):
     """Which bug this catches: a share of nothing."""
     everything = torch.cat(sets)
@@ -171,9 +181,8 @@ def test_references_take_out_what_is_hard_for_all(sets):
 
 
 def flow(data_at):
-    def velocity(x, t):
-        t = t[0].item()
-        time = t if data_at else 1 - t  # from noise to data
+    def velocity(x, at):
+        time = at[0].item() if data_at else 1 - at[0].item()  # from noise to data
         x0 = posterior(x / time, (1 - time) / time)
         forwards = x0 - (x - time * x0) / (1 - time)
         return forwards if data_at else -forwards

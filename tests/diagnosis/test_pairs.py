@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,8 +65,8 @@ def test_against_a_loop():
                 assert torch.allclose(got, wanted, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("extras", [0, 7])
-def test_swapping_the_two_of_a_pair_swaps_all_that_tests_look_at(extras):
+@pytest.mark.parametrize(("extras", "most"), [(0, 4096), (7, 4096), (0, 17), (7, 8)])
+def test_swapping_the_two_of_a_pair_swaps_all_that_tests_look_at(extras, most):
     """All levels of tests rest on this.
 
     Which bug this catches: references fitted to the training set, noise of a record's own, an order that matters.
@@ -75,7 +76,8 @@ def test_swapping_the_two_of_a_pair_swaps_all_that_tests_look_at(extras):
     flipped = torch.arange(15)[::2]
     for k in flipped.tolist():
         order[2 * k], order[2 * k + 1] = 2 * k + 1, 2 * k
-    other = Question(asked.models, 1, asked.levels, 2, asked.pool[order], asked.pool[order][:30:2], 0, CPU, CPU)
+    asked = replace(asked, most=most)
+    other = replace(asked, pool=asked.pool[order], train=asked.pool[order][:30:2])
     one, two = (measure(each, 15, block=4, progress=False) for each in (asked, other))
     for name in ("loss", "covariates"):
         wanted = getattr(one, name).clone()
@@ -93,6 +95,19 @@ def test_the_empirical_denoiser_stands_at_one_for_what_it_knows_and_at_zero_else
     found = measure(knows, 20, progress=False)
     assert torch.allclose(found.toward[:, 0, :, 0], found.span[:, 0], rtol=1e-6, atol=1e-12)
     assert found.toward[:, 1].abs().max() < 1e-6 * found.span[:, 1].max()
+
+
+def test_records_beyond_what_the_denoisers_know_are_new_to_them():
+    """Which bug this catches: the place of a record in the pool taken for one in what is left of it."""
+    asked = question(10, extras=0)
+    found, few = measure(replace(asked, most=8), 10, progress=False), measure(replace(asked, most=4), 10, progress=False)
+    assert torch.allclose(found.loss, few.loss) and not torch.allclose(found.covariates, few.covariates)
+    others = measure(replace(asked, models=[empirical(asked.pool[:8])], most=8), 10, progress=False)
+    assert torch.allclose(others.loss[4:, :, :, 0], others.covariates[4:, :, :, 2], rtol=1e-6)  # none is left out of these
+    knows = replace(asked, models=[empirical(asked.train[:8])], most=8)
+    found = measure(knows, 10, progress=False)
+    assert torch.allclose(found.toward[:8, 0, :, 0], found.span[:8, 0], rtol=1e-6, atol=1e-12)
+    assert found.toward[8:, 0].abs().max() < 1e-6 * found.span[8:, 0].max()
 
 
 def test_blocks_and_executors_do_not_count():

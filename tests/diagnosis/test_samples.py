@@ -63,6 +63,9 @@ def test_copies_that_were_put_there_are_counted(sets):
     found = copies(samples, train, held_out, pairs, np.random.default_rng(0), swaps=199)
     assert found.samples.mean == pytest.approx(0.4) and found.held_out.mean == 0 and found.held_out.low == 0
     assert (len(found.ratio[0]), len(found.ratio[1])) == (50, 60) and found.ratio[0][:20].max() < 1 / 3 < found.ratio[0][20:].min()
+    for ratio, some in zip(found.ratio, (samples, held_out), strict=True):
+        near = torch.cdist(some.flatten(1), train.flatten(1)).sort(1).values
+        assert torch.allclose(ratio, near[:, 0] / near[:, 1], atol=1e-6)
     assert found.nearer > 0.6 and found.p_value < 0.03
     taken = copies(train[:30].clone(), train, held_out, pairs, np.random.default_rng(0))
     assert taken.samples.mean == 1 and taken.nearer == 1 and taken.p_value == pytest.approx(1 / 2000)

@@ -42,7 +42,7 @@ def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs
         checkpoints: training time to model; adds the two clocks and when to stop.
         samples: how many to make with the probability flow in ``steps`` steps, or samples [N, *event] that were made, or 0.
         likelihood: number of pairs whose likelihood is computed with the probability flow (slow), or 0.
-        pool: records at most for the empirical denoisers; those of all pairs are in it.
+        pool: records at most that the empirical denoisers know.
         block: pairs in one call of the model.
         budget: seconds that may pass before no new block is begun; what is there by then is analysed.  One block, 20 samples
             and the likelihood are not cut.
@@ -75,7 +75,7 @@ def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs
     exact = torch.device("cpu") if place.type == "mps" else place  # where there is float64
     sigma = _levels(levels, model, chosen, seed, exact)
     draws = max(1, min(16, -(-1000 // chosen.pairs))) if draws is None else draws
-    question = Question(runs, len(references), sigma.tolist(), draws, chosen.pool, chosen.known, seed, place, exact)
+    question = Question(runs, len(references), sigma.tolist(), draws, chosen.pool, chosen.known, seed, place, exact, pool)
     _sound(question)
     found = measure(question, chosen.pairs, block=block, budget=_left(budget, begin), cache=folder, executor=executor,
                     progress=progress)
