@@ -47,6 +47,8 @@ def test_the_empirical_score_memorises(sets):
     assert found.p_value == found.p_any == pytest.approx(1 / 2000) and max(one.mean for one in found.auc) > 0.99
     train, held_out = found.position
     assert all(one.mean == pytest.approx(1, abs=1e-6) for one in train) and all(abs(one.mean) < 1e-6 for one in held_out)
+    low = dn.checkup(empirical(sets[0]), *sets, levels=[0.05, 0.1, 0.2], samples=0, draws=1, **QUIET)
+    assert low.verdict == "memorises"  # though on all other records it is far worse than returning them as they are
     opposite = dn.checkup(empirical(sets[0]), sets[1], sets[0], samples=0, **QUIET)
     assert not opposite.told and opposite.gap.high < 0
 
