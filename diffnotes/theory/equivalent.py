@@ -54,11 +54,11 @@ def equivalent_spectrum(b: Tensor, parts: FeatureParts, psi_m: float, psi_n: flo
 def _newton(q, p, z, parts, psi_m, psi_n, signal, noise):
     """One step on the two equations; ``signal`` is a^2 r^2, ``noise`` a^2 s^2."""
     v, ratio = parts.sample, psi_m / psi_n
-    D_q, D_p, over_q, over_D = ratio * v, ratio * signal, 1 / q, 1 / (1 + ratio * (signal * p + v * q))
-    square_q, square_D, part = over_q * over_q, over_D * over_D, p * over_q
-    bracket = noise * psi_m + over_q + psi_m * signal * over_D
-    one, two = p * bracket - 1, psi_m * (parts.rest - z) + psi_m * v * over_D + (1 - psi_m - part) * over_q
-    one_q, one_p = -p * (square_q + psi_m * signal * D_q * square_D), bracket - psi_m * signal * D_p * p * square_D
-    two_q, two_p = -psi_m * v * D_q * square_D - (1 - psi_m - 2 * part) * square_q, -psi_m * v * D_p * square_D - square_q
+    D = 1 + ratio * (signal * p + v * q)
+    D_q, D_p = ratio * v, ratio * signal
+    bracket = noise * psi_m + 1 / q + psi_m * signal / D
+    one, two = p * bracket - 1, psi_m * (parts.rest - z) + psi_m * v / D + (1 - psi_m) / q - p / q**2
+    one_q, one_p = -p * (1 / q**2 + psi_m * signal * D_q / D**2), bracket - p * psi_m * signal * D_p / D**2
+    two_q, two_p = -psi_m * v * D_q / D**2 - (1 - psi_m) / q**2 + 2 * p / q**3, -psi_m * v * D_p / D**2 - 1 / q**2
     det = one_q * two_p - one_p * two_q
     return q - (two_p * one - one_p * two) / det, p - (one_q * two - two_q * one) / det

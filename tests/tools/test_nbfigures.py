@@ -135,7 +135,7 @@ def checked(stored, types, tmp_path_factory):
     changes = {name: replace(*texts) for name, texts in (HARMLESS | CHANGES).items()} | OUTPUTS
     changes |= {"types": replace("", ""), "other types": replace("grey = 128", "grey = 28")}
     together = NOTEBOOKS + [[name] for name in ("types", "other types", *HARMLESS)]
-    assert sorted(sum(together, [])) == sorted(changes)
+    assert sorted(name for names in together for name in names) == sorted(changes)
     for names in together:
         notebook = copy.deepcopy(types if "types" in names[0] else stored)
         for name in names:
@@ -148,7 +148,8 @@ def checked(stored, types, tmp_path_factory):
     cells = {}
     for names in together:
         found = re.findall(rf"^(PASSED|FAILED) {re.escape(names[0])}\.ipynb::Cell (\d+)", report, re.M)
-        cells |= dict.fromkeys(names, [outcome for outcome, _ in sorted(found, key=lambda one: int(one[1]))])
+        outcomes = [outcome for outcome, _ in sorted(found, key=lambda one: int(one[1]))]
+        cells |= {name: outcomes for name in names}
     return folder, report, cells
 
 
