@@ -29,10 +29,12 @@ def permutation(generator, n: int, *, device=None) -> Tensor:
     """A random order of 0, ..., n - 1, int64 [n]; of a list of R generators [R, n]."""
     n = check.integer("n", n)
     if isinstance(generator, list):
-        orders = [permutation(one, n) for one in check.generators("generator", generator)]
-        return torch.stack(orders).to(device=orders[0].device if device is None else device)
-    check.generator("generator", generator)
-    if isinstance(generator, np.random.Generator):
+        generators = check.generators("generator", generator)
+        if all(isinstance(one, np.random.Generator) for one in generators):  # as one tensor, which takes less time than many
+            order = torch.from_numpy(np.stack([one.permutation(n) for one in generators]))
+        else:
+            order = torch.stack([permutation(one, n) for one in generators])
+    elif isinstance(check.generator("generator", generator), np.random.Generator):
         order = torch.from_numpy(generator.permutation(n))
     else:
         order = torch.randperm(n, generator=generator, device=generator.device)

@@ -47,5 +47,7 @@ def gaussian_denoising_loss(sde: LinearSDE, x0: Tensor, t: Tensor) -> Tensor:
     t = check.times("t", check.tensor("t", t, ("k",), like=x0), 0.0, sde.T)
     check.holds("t", t > 0, f"SDE times in (0, {sde.T:g}]", t)
     centred = x0 - x0.mean(0)
-    signal = sde.scale(t)[:, None] ** 2 * torch.linalg.eigvalsh(centred.mT @ centred / len(x0)).clamp(min=0)
+    few = len(x0) < x0.shape[1]  # the other eigenvalues are zero, and so are their terms
+    gram = (centred @ centred.mT if few else centred.mT @ centred) / len(x0)
+    signal = sde.scale(t)[:, None] ** 2 * torch.linalg.eigvalsh(gram).clamp(min=0)
     return (signal / (signal + sde.std(t)[:, None] ** 2)).sum(1)

@@ -119,8 +119,11 @@ class SwishNet(Replicas):
         self.width, rest = divmod(self.theta.shape[1] - 1, size + 1)
         if rest or not self.width:
             check.fail("theta", f"{self.theta.shape[1]} parameters a replica", f"h * {size + 1} + 1 of them, for a width h >= 1")
-        self._inner = self.theta[:, : self.width * size].view(-1, size, self.width)
-        self._outer, self._constant = self.theta[:, self.width * size : -1], self.theta[:, -1:]
+        # Views, made once: for networks this small a step's time is the number of calls, not the arithmetic.
+        self._inner = self.theta[:, : self.width * size].view(-1, size, self.width).mT
+        self._outer, self._constant = self.theta[:, None, self.width * size : -1], self.theta[:, -1:, None]
+        self._scale, self._one = self.output_scale[:, None], torch.ones_like(self.theta[0, 0])
+        self._twice: dict[int, Tensor] = {}  # 2 / (c N) for a batch of N
 
     @classmethod
     def draw(cls, width: int, sde: LinearSDE, generators, *, frequencies: int = 2, frequency_std: float = 30.0,
@@ -150,7 +153,7 @@ class SwishNet(Replicas):
 
     def output(self, inputs: Tensor) -> Tensor:
         """c std(t) s(x, t) for ``inputs`` [R, 2F + 3, N]: [R, N]."""
-        return self._read_out(torch.nn.functional.silu(torch.bmm(self._inner.mT, inputs)))
+        return self._read_out(torch.nn.functional.silu(torch.bmm(self._inner, inputs)))
 
     @torch.no_grad()
     def gradient(self, inputs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -159,15 +162,17 @@ class SwishNet(Replicas):
         std(t) cancels, since the perturbation kernel's score is -z/std.  The gradient is written out: for networks this
         small, automatic differentiation costs more than the arithmetic.
         """
-        hidden = torch.bmm(self._inner.mT, inputs)  # [R, h, N]
+        N = noise.shape[1]
+        if N not in self._twice:
+            self._twice[N] = 2 / (self._scale * N)
+        hidden = torch.bmm(self._inner, inputs)  # [R, h, N]
         gate = torch.sigmoid(hidden)
         swish = hidden.mul_(gate)
-        one = torch.ones((), dtype=gate.dtype, device=gate.device)
-        slope = torch.lerp(swish, one, gate, out=gate)  # swish' = swish + gate (1 - swish)
-        residual = (self._read_out(swish) / self.output_scale[:, None]).add_(noise)
-        error = (residual * (2 / (self.output_scale[:, None] * noise.shape[1])))[:, None]
+        slope = torch.lerp(swish, self._one, gate, out=gate)  # swish' = swish + gate (1 - swish)
+        residual = self._read_out(swish).div_(self._scale).add_(noise)
+        error = (residual * self._twice[N])[:, None]
         to_outer = torch.bmm(error, swish.mT)[:, 0]
-        to_inner = torch.bmm(inputs * error, slope.mT).mul_(self._outer[:, None])
+        to_inner = torch.bmm(inputs * error, slope.mT).mul_(self._outer)
         return residual.square().mean(1), torch.cat([to_inner.flatten(1), to_outer, error.sum(2)], 1)
 
     def sharpness(self, inputs: Tensor) -> Tensor:
@@ -176,20 +181,21 @@ class SwishNet(Replicas):
         It is the Gauss-Newton part of the loss's Hessian.  Descent on all N samples with rate eta is unstable where it exceeds
         2 / eta; the noise of small batches makes it unstable earlier.
         """
-        inputs = check.tensor("inputs", inputs, (self.replicas, self._inner.shape[1], "N"), like=self.theta)
+        inputs = check.tensor("inputs", inputs, (self.replicas, self._inner.shape[2], "N"), like=self.theta)
         found, N = [], inputs.shape[2]
         for replica, own in enumerate(inputs):
             many = self[torch.full((N,), replica, device=own.device)]  # the same network once for each sample
             own = own.mT[..., None]
-            half = 0.5 - many.output(own) / many.output_scale[:, None]  # with this noise the residual is 1/2: gradient is J
-            found.append(2 / N * torch.linalg.matrix_norm(many.gradient(own, half)[1], 2) ** 2)
+            half = 0.5 - many.output(own) / many._scale  # with this noise the residual is 1/2: gradient is J
+            J = many.gradient(own, half)[1]  # [N, P]; of J J^T and J^T J the smaller, which is cheaper than J's singular values
+            found.append(2 / N * torch.linalg.eigvalsh(J @ J.mT if N < J.shape[1] else J.mT @ J)[-1])
         return torch.stack(found)
 
     def _read_out(self, hidden):
-        return torch.baddbmm(self._constant[..., None], self._outer[:, None], hidden)[:, 0]
+        return torch.baddbmm(self._constant, self._outer, hidden)[:, 0]
 
     def _std_score(self, x, t):
-        return (self.output(self.inputs(x[..., 0], t)) / self.output_scale[:, None])[..., None]
+        return (self.output(self.inputs(x[..., 0], t)) / self._scale)[..., None]
 
     def _rows(self):
         return self.theta, self.omega, self.output_scale

@@ -167,15 +167,14 @@ def _loop(net, data, generators, optimiser, epochs, batch, t_min, decay, progres
         scale, std = (f(t).view(net.replicas, *[1] * len(net.event), n) for f in (net.sde.scale, net.sde.std))
         inputs = net.inputs(scale * x + std * noise, t)
         total = torch.zeros(net.replicas, **kind)
-        for first in range(0, n, batch):
-            part = slice(first, min(first + batch, n))
-            loss, gradient = net.gradient(inputs[..., part], noise[..., part])
+        for seen, z in zip(inputs.split(batch, -1), noise.split(batch, -1), strict=True):
+            loss, gradient = net.gradient(seen, z)
             if gradient.shape != net.theta.shape or loss.shape != total.shape:  # would spread over replicas unseen
                 check.fail("net", f"gradient of shapes {tuple(loss.shape)} and {tuple(gradient.shape)}",
                            f"shapes {tuple(total.shape)} and {tuple(net.theta.shape)}")
             optimiser.step(net.theta, gradient, epoch)
             average.lerp_(net.theta, 1 - decay)
-            total += loss * ((part.stop - first) / n)
+            total += loss * (z.shape[-1] / n)
         yield Checkpoint(epoch, net.with_theta(net.theta.clone()), net.with_theta(average.clone()), total)
 
 

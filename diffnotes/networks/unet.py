@@ -115,6 +115,7 @@ class UNet(Replicas):
             return F.silu(F.group_norm(image, groups, part[f"{name} scale"], part[f"{name} offset"]))
 
         image, scales = F.pixel_unshuffle(x.view(-1, 1, self.side, self.side), self.patch), []
+        image = image.contiguous(memory_format=torch.channels_last)  # on a CPU convolutions take a tenth less time so
         for k in range(len(self.channels)):
             image = block(f"down {k}", image, stride=1 if k == 0 else 2)
             scales.append(image)

@@ -105,9 +105,12 @@ class GradientFlow:
         return self._coordinates(tau) @ self.basis.mT
 
     def loss(self, tau) -> Tensor:
-        """L~(Theta(tau)), shape of tau, in O(d m) for each tau."""
-        a = self._coordinates(tau)
-        return ((self.eigenvalues * a - 2 * self._pull) * a).sum((-1, -2)) + self.statistics.S
+        """L~(Theta(tau)), shape of tau, in O(m) for each tau."""
+        b, (kept, gained) = self.eigenvalues, self._shares(tau)
+        start, both, pull = ((x * y).sum(0) for x, y in ((self._start, self._start), (self._start, self._pull),
+                                                         (self._pull, self._pull)))  # [m]
+        fall = kept * (b * kept * start + 2 * (b * gained - 1) * both) + gained * (b * gained - 2) * pull
+        return fall.sum(-1) + self.statistics.S
 
     def norm(self, tau) -> Tensor:
         """||Theta(tau)||_F, the RKHS norm of the score network, shape of tau."""
@@ -149,10 +152,15 @@ class GradientFlow:
         return ((self.eigenvalues * a - 2 * self._pull) * a).sum() + self.statistics.S
 
     def _coordinates(self, tau) -> Tensor:
-        tau = check.training_times("tau", tau, like=self.eigenvalues)[..., None, None]
+        kept, gained = (share[..., None, :] for share in self._shares(tau))
+        return kept * self._start + gained * self._pull
+
+    def _shares(self, tau) -> tuple[Tensor, Tensor]:
+        """What of the start and what of the pull is in each mode at tau [*b]: [*b, m]."""
+        tau = check.training_times("tau", tau, like=self.eigenvalues)[..., None]
         z = 2 * self.eigenvalues * tau
         gain = torch.where(z == 0, torch.ones_like(z), -torch.expm1(-z) / torch.where(z == 0, torch.ones_like(z), z))
-        return torch.exp(-z) * self._start + 2 * tau * gain * self._pull
+        return torch.exp(-z), 2 * tau * gain
 
     def _minimum(self) -> Tensor:
         b = self.eigenvalues
