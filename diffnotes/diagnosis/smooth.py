@@ -16,10 +16,15 @@ class Gaussian:
 
     def __init__(self, records: Tensor):
         self.mean = records.mean(0)
-        _, size, axes = torch.linalg.svd((records - self.mean) / len(records) ** 0.5, full_matrices=False)
-        rank = min(len(records) - 1, records.shape[1])
-        self.axes, self.variance = axes[:rank], size[:rank] ** 2
-        self.rest = self.variance[-1] if rank < records.shape[1] else self.variance[-1] * 0
+        centred, (n, d) = (records - self.mean) / len(records) ** 0.5, records.shape
+        rank = min(n - 1, d)
+        if n > d:
+            variance, axes = torch.linalg.eigh(centred.mT @ centred)
+        else:  # the same eigenvalues from the smaller matrix, and the directions through the records
+            variance, shares = torch.linalg.eigh(centred @ centred.mT)
+            axes = centred.mT @ shares / variance.clamp(min=torch.finfo(variance.dtype).tiny).sqrt()
+        self.axes, self.variance = axes.mT[-rank:], variance[-rank:].clamp(min=0)
+        self.rest = self.variance[0] if rank < d else self.variance[0] * 0
 
     def denoise(self, y: Tensor, sigma: float) -> Tensor:
         """[b, d]."""
