@@ -75,7 +75,7 @@ class Denoiser:
         return cls(model, levels[0].item(), levels[-1].item(), levels=levels, preconditioning=at)
 
     @classmethod
-    def of_velocity(cls, velocity, low: float = 0.002, high: float = 80.0, *, data_at: int = 0,
+    def of_velocity(cls, velocity, low: float = 0.002, high: float = 80.0, *, data_at: int,
                     sigma_min: float = 0.0) -> "Denoiser":
         """From a velocity v(x, t) = E[dx/dt | x] of straight paths between data and noise, t in [0, 1]; sigma from low to high.
 
@@ -97,6 +97,8 @@ class Denoiser:
         scheduler (between the levels of the first and the last but one training step; the last has no signal).  No prediction
         is clipped.  Of twice the channels the first half counts if the scheduler's variance is learned.
         """
+        if hasattr(model, "unet") or (hasattr(model, "transformer") and not isinstance(model, torch.nn.Module)):
+            check.fail("model", type(model).__name__, "the network: pipeline.unet or pipeline.transformer, and pipeline.scheduler")
         config: Any = getattr(scheduler, "config", None)
         learned = getattr(config, "variance_type", None) in ("learned", "learned_range")
         called = _Called(_frozen("model", model), learned, None if label is None else check.integer("label", label, 0))
@@ -117,15 +119,17 @@ class Denoiser:
                    " or a FlowMatch scheduler without invert_sigmas; for others, Denoiser(model, low, high), of_score,"
                    " of_discrete and of_velocity take plain functions")
 
-    def __call__(self, y: Tensor, sigma: float, *, gradients: bool = False) -> Tensor:
+    def __call__(self, y: Tensor, sigma: float, *, label: Tensor | None = None, gradients: bool = False) -> Tensor:
         """D(y, sigma) for y [b, *event] and one sigma in [low, high]: like y; differentiable by y only with ``gradients``.
+
+        With labels [b] the model is called with them as its third argument, as diffusers' networks with ``class_labels``.
 
         It costs one evaluation of the model if sigma is a level; between two levels it costs two, and D is linear in log sigma
         between the two denoised images.  What the model returns is checked: shape, dtype, device, NaN and infinity.
         """
         y, sigma = check.tensor("y", y, (..., "n")), self._known(sigma)
         with torch.set_grad_enabled(gradients):
-            value = self._between(y, sigma)
+            value = self._between(y, sigma, () if label is None else (label,))
         return value if gradients else value.detach()
 
     def score(self, y: Tensor, sigma: float) -> Tensor:
@@ -151,20 +155,21 @@ class Denoiser:
         sigma = check.number("sigma", sigma, self.low * (1 - _ROUNDING), self.high * (1 + _ROUNDING))
         return min(max(sigma, self.low), self.high)
 
-    def _between(self, y, sigma):
+    def _between(self, y, sigma, label):
         level = sigma if self.levels is None else self.nearest(sigma)
         if abs(level - sigma) <= _ROUNDING * sigma:
-            return self._at(y, level)
+            return self._at(y, level, label)
         k = int(torch.searchsorted(self.levels, sigma))
         below, above = self.levels[k - 1:k + 1].tolist()
-        return torch.lerp(self._at(y, below), self._at(y, above), math.log(sigma / below) / math.log(above / below))
+        between = math.log(sigma / below) / math.log(above / below)
+        return torch.lerp(self._at(y, below, label), self._at(y, above, label), between)
 
-    def _at(self, y, sigma):
+    def _at(self, y, sigma, label):
         if sigma not in self._numbers:
             self._numbers[sigma] = self.preconditioning(sigma)
         c_in, t, c_skip, c_out = self._numbers[sigma]
         time = torch.full((len(y),), t, dtype=torch.int64 if isinstance(t, int) else y.dtype, device=y.device)
-        output = self.model(c_in * y, time)
+        output = self.model(c_in * y, time, *label)
         return c_skip * y + c_out * check.tensor(f"model(x, t) at sigma = {sigma:.6g}", output, tuple(y.shape), like=y)
 
 
@@ -187,6 +192,8 @@ class _Frozen:
 
 def _frozen(name, model):
     """The model as it is, or a module that is watched."""
+    if isinstance(model, type):
+        check.fail(name, f"the class {model.__name__}", "an instance of it")
     module = getattr(check.function(name, model), "__self__", model)
     return _Frozen(name, model, module) if isinstance(module, torch.nn.Module) else model
 
@@ -197,21 +204,24 @@ class _Quiet:
 
     score: Callable
 
-    def __call__(self, x, t):
-        return self.score(x, t) if torch.is_grad_enabled() else scores.Score(self.score, finite=False)(x, t)
+    def __call__(self, x, t, *label):
+        if torch.is_grad_enabled():
+            return self.score(x, t, *label)
+        return scores.Score(lambda x, t: self.score(x, t, *label), finite=False)(x, t)
 
 
 @dataclass(frozen=True)
 class _Called:
-    """A network of diffusers as a function of (x, t), at a fixed label."""
+    """A network of diffusers as a function of (x, t), at a fixed label or at those of the records."""
 
     model: Callable
     learned: bool
     label: int | None
 
-    def __call__(self, x, t):
-        label = {} if self.label is None else {"class_labels": torch.full_like(t, self.label, dtype=torch.int64)}
-        output = self.model(x, t, **label)
+    def __call__(self, x, t, label=None):
+        if label is None and self.label is not None:
+            label = torch.full_like(t, self.label, dtype=torch.int64)
+        output = self.model(x, t) if label is None else self.model(x, t, class_labels=label)
         output = output[0] if isinstance(output, tuple) else getattr(output, "sample", output)
         twice = isinstance(output, Tensor) and output.shape[:2] == (len(x), 2 * x.shape[1])
         if twice and not self.learned:

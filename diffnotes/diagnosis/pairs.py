@@ -58,6 +58,7 @@ class Question:
             the smooth denoisers know, and as many of the training records.
         train: training records [N', *event], that of pair k at k.
         place: device on which the models are asked; ``exact``: where products are taken in float64.
+        labels: of the pairs' records, in the order of the pool, which models get, or None.
     """
 
     models: list
@@ -70,6 +71,11 @@ class Question:
     place: torch.device
     exact: torch.device
     most: int = 4096
+    labels: Tensor | None = None
+
+    def told(self, rows: range) -> dict[str, Tensor]:
+        """What models are told of these records of the pool beside noisy record and level."""
+        return {} if self.labels is None else {"label": self.labels[rows.start:rows.stop].to(self.place)}
 
     def smooth(self) -> list[tuple[Gaussian, Empirical]]:
         """Of the pool, and of the training records."""
@@ -106,13 +112,14 @@ def ask(question: Question, smooth: list[tuple[Gaussian, Empirical]], pairs: ran
     x = question.pool[2 * pairs.start:2 * pairs.stop].flatten(1).to(question.exact, torch.float64)
     far = [one.distances(x) for _, one in smooth]
     total: list[Tensor] = []
+    told = question.told(range(2 * pairs.start, 2 * pairs.stop))
     for draw in range(question.draws):
         z = torch.stack([_noise(question.seed, pair, draw, x.shape[1]) for pair in pairs]).to(question.exact)
         z = z.repeat_interleave(2, 0)
         shifts, rows = [one.shifts(x, z) for _, one in smooth], []
         for sigma in question.levels:
             exponents = [-(a / sigma**2 + b / sigma) for a, b in zip(far, shifts, strict=True)]
-            rows.append(_at(question, smooth, x, z, exponents, (own, member), sigma))
+            rows.append(_at(question, smooth, x, z, exponents, (own, member), sigma, told))
         found = [torch.stack(parts, 1) / question.draws for parts in zip(*rows, strict=True)]
         total = [a + b for a, b in zip(total, found, strict=True)] if total else found
     loss, toward, span, gaussian, known = (one.cpu().unflatten(0, (len(pairs), 2)) for one in total)
@@ -121,14 +128,14 @@ def ask(question: Question, smooth: list[tuple[Gaussian, Empirical]], pairs: ran
     return Measured(loss[..., :split], toward[..., :split], span, gaussian, torch.cat([known, loss[..., split:]], -1), seconds)
 
 
-def _at(question, smooth, x, z, exponents, own, sigma):
+def _at(question, smooth, x, z, exponents, own, sigma, told):
     """At one level: losses and directions [b, models], span and Gaussian loss [b], and covariates [b, 3]."""
     (gaussian, pool), (own_gaussian, train) = smooth
     others, _ = pool.denoise(x, exponents[0], own[0])
     without, fully = train.denoise(x, exponents[1], own[1])
     y = x + sigma * z
     noisy = y.view(len(x), *question.pool.shape[1:]).to(question.place, question.pool.dtype)
-    answers = [model(noisy, sigma).flatten(1).to(x) for model in question.models]
+    answers = [model(noisy, sigma, **told).flatten(1).to(x) for model in question.models]
     toward = [((answer - without) * (fully - without)).sum(1) / sigma**2 for answer in answers]
     known = [z.square().sum(1), _loss(x, gaussian.denoise(y, sigma), sigma), _loss(x, others, sigma)]
     return (torch.stack([_loss(x, answer, sigma) for answer in answers], 1), torch.stack(toward, 1), _loss(fully, without, sigma),
@@ -172,7 +179,7 @@ def _names(question, blocks) -> list[str]:
     few = question.pool[:4].to(question.place)
     for sigma in (question.levels[0], question.levels[len(question.levels) // 2], question.levels[-1]):
         for model in question.models:
-            known.update(model(few + sigma, sigma).cpu().numpy().tobytes())
+            known.update(model(few + sigma, sigma, **question.told(range(4))).cpu().numpy().tobytes())
     return [hashlib.sha256(f"{known.hexdigest()} {block}".encode()).hexdigest()[:24] for block in blocks]
 
 

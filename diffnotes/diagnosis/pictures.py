@@ -26,7 +26,8 @@ def _noise(found):
     left.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.3g}%")
     for k, intervals in enumerate(found.position):
         name, color, up = _SIDES[k]
-        rows = np.clip(_columns(intervals), -0.5, 1.5)
+        rows = _columns(intervals)
+        rows = np.where(rows[2] - rows[0] < 0.8, np.clip(rows, -0.5, 1.5), np.nan)  # what is not resolved is not shown
         _band(right, sigma, rows, color)
         fig.note(right, name, (sigma[middle], rows[1, middle]), color, shift=(4, 0.8 * up))
     fig.level(right, 1.0, fig.MUTE, "knows it by heart", (wide[0], 1.09))

@@ -24,6 +24,7 @@ class Chosen:
         pool: those of all pairs, of pair k at 2 k and 2 k + 1, and others up to as many as asked.
         pairs: their number.
         duplicates: training records that were left out as equal to another; ``twins``: pairs that were, for being nearly so.
+        labels: of the pairs' records, in the order of the pool, where given.
     """
 
     train: Tensor
@@ -33,18 +34,21 @@ class Chosen:
     pairs: int
     duplicates: int
     twins: int
+    labels: Tensor | None = None
 
 
-def choose(train: Tensor, held_out: Tensor, pairs: int, pool: int, seed: int) -> Chosen:
+def choose(train: Tensor, held_out: Tensor, pairs: int, pool: int, seed: int, labels=None) -> Chosen:
     """Pairs of training records [n, *event] and held-out ones [n', *event], of which no two records are equal, nor nearly so.
 
     Raises:
         ValueError: the shapes do not match; a record is in both sets (they are named); fewer than 20 pairs are left.
     """
+    train, held_out = (_tensor(name, one) for name, one in (("train", train), ("held_out", held_out)))
     train = check.with_values("train", check.tensor("train", train)).detach()
     if train.ndim < 2 or not train.numel():
         check.fail("train", f"shape {tuple(train.shape)}", "records [n, *event]")
     held_out = check.tensor("held_out", held_out, ("n", *train.shape[1:]), like=train).detach()
+    named = _labels(labels, train, held_out)
     mine, others = _different(train, held_out, seed)
     count = min(pairs, len(mine), len(others))
     rest = max(pool - 2 * count, 0)
@@ -57,10 +61,34 @@ def choose(train: Tensor, held_out: Tensor, pairs: int, pool: int, seed: int) ->
         check.fail("held_out" if len(others) < len(mine) else "train", f"{left} records that differ from all others of both sets",
                    f"at least {LEAST}")
     duplicates = len(train) - len(mine)
+    if named is not None:
+        named = [one[which[:count].cpu()][alone] for one, which in zip(named, (mine, others), strict=True)]
     mine, others = (torch.cat([one[:count][alone.to(one.device)], one[count:]]) for one in (mine, others))
     return Chosen(train if len(mine) == len(train) else train[mine.sort().values], train[mine[:max(pool, left)]],
                   held_out[others[:BASELINE]], both[torch.cat([alone.repeat_interleave(2), keep[2 * count:]]).to(both.device)],
-                  left, duplicates, count - left)
+                  left, duplicates, count - left, None if named is None else torch.stack(named, 1).flatten())
+
+
+def _tensor(name, value):
+    """A tensor, or a NumPy array as one of its own precision; not whatever else can be made into one."""
+    if isinstance(value, np.ndarray) and value.dtype == np.float32:
+        value = torch.from_numpy(value.copy())
+    if not isinstance(value, Tensor | np.ndarray):
+        check.fail(name, type(value).__name__, "a tensor or NumPy array [n, *event]; of a Dataset, torch.stack([x for x, *_ in data])")
+    return value
+
+
+def _labels(labels, train, held_out):
+    """Labels of both sets, int64 on the CPU, or None."""
+    if labels is None:
+        return None
+    if not isinstance(labels, tuple | list) or len(labels) != 2:
+        check.fail("labels", type(labels).__name__, "a pair: labels of the training and of the held-out records")
+    found = [torch.as_tensor(one).cpu() for one in labels]
+    for one, records in zip(found, (train, held_out), strict=True):
+        if one.is_floating_point() or one.shape != (len(records),):
+            check.fail("labels", f"{one.dtype}, shape {tuple(one.shape)}", f"whole numbers, shape ({len(records)},)")
+    return [one.long() for one in found]
 
 
 def _different(train, held_out, seed):

@@ -13,17 +13,20 @@ from . import pictures
 if TYPE_CHECKING:
     from .result import Checkup
 
-_VERDICTS = {
-    "memorises": "It memorises: its loss on its own records is less than half of that on others, or its samples are copies.",
-    "generalises": "It generalises, as far as this can be seen: it knows more than mean and covariance, and does not memorise.",
-    "does not memorise": "It does not memorise.",
-    "not resolved": "Whether it memorises is not resolved: at some level the limits leave both open."}
+REASONS = {
+    "shift": "Training and held-out records differ without any model: split at random, or hold out others. What follows may come "
+             "from that, and not from memory.",
+    "exchanged": "It knows the held-out records far better than the training records: are the two exchanged?",
+    "near copies": "Most held-out records are near copies of training records, so that memory cannot show: hold out others.",
+    "wiring": "Even its own training records it denoises no better than the best Gaussian denoises new ones: it is hardly "
+              "trained, or asked in a wrong way. Look at the scale and order of the records, at what the network predicts, its "
+              "times, its label."}
 
 
 def sentences(found: "Checkup") -> list[str]:
     """What was found, what was not resolved, and what would resolve it."""
-    said = [_data(found), _VERDICTS[found.verdict], _learned(found), _gap(found), _where(found), _position(found), _copies(found),
-            _likelihood(found), _clocks(found)]
+    said = [*_warned(found), _verdict(found), _learned(found), _gap(found), _where(found), _position(found), _copies(found),
+            _likelihood(found), _clocks(found), _asked(found)]
     return [one for one in said if one]
 
 
@@ -44,70 +47,85 @@ def numbers(found: "Checkup") -> Table:
     if found.likelihood:
         rows["likelier by, bits per dimension"] = {"found": f"{found.likelihood:.3g}", "without memory": "0"}
     rows["below the Gaussian's loss, nats"] = {"found": f"{found.against_gaussian:.3g}", "without memory": ""}
-    rows["train and held-out alike?"] = {"found": "", "without memory": "", "p": p_text(shift(found))}
+    rows["train and held-out alike?"] = {"found": "", "without memory": "", "p": p_text(found.p_differ)}
     return table(rows, f"{found.pairs} pairs of a training and a held-out record. Limits at {found.confidence:.0%}; those of a "
                        "level hold for all levels together.", corner="measured")
 
 
+def text(found: "Checkup") -> str:
+    """Sentences and numbers."""
+    return "\n".join([*(f"- {one}" for one in sentences(found)), "", str(numbers(found))])
+
+
 def bundle(found: "Checkup") -> dict[str, str]:
     """Sentences, table and figures for front ends."""
-    words, rows, drawn = sentences(found), numbers(found), pictures.figures(found)
-    listed = "".join(f"<li>{escape(one)}</li>" for one in words)
-    return {"text/plain": "\n".join([*(f"- {one}" for one in words), "", str(rows)]),
-            "text/html": f"<ul>{listed}</ul>{rows.html()}{''.join(one.html for one in drawn)}",
+    drawn = pictures.figures(found)
+    listed = "".join(f"<li>{escape(one)}</li>" for one in sentences(found))
+    return {"text/plain": text(found),
+            "text/html": f"<ul>{listed}</ul>{numbers(found).html()}{''.join(one.html for one in drawn)}",
             "image/png": base64.b64encode(drawn[0].png).decode()}
 
 
-def shift(found) -> float:
-    """The smaller of the two p-values, adjusted for there being two."""
-    return min(1.0, 2 * min(found.p_shift))
+def _warned(found) -> list[str]:
+    said = found.warnings if found.verdict == "no verdict" else []
+    if not said and found.p_differ <= 0.05:
+        said = [f"Training and held-out records may differ without any model (p = {p_text(found.p_differ)}; in one split of "
+                "twenty that is chance)."]
+    return said
 
 
-def _data(found) -> str:
-    said = []
-    if shift(found) <= 0.05:
-        said.append(f"Training and held-out records differ without any model (p = {p_text(shift(found))}): what follows may come "
-                    "from that, and not from memory. Split at random, or hold out others.")
-    if found.duplicates or found.twins:
-        said.append(f"{found.duplicates} training records were left out as equal to others, {found.twins} pairs as nearly so.")
-    return " ".join(said)
+def _verdict(found) -> str:
+    most = max(range(len(found.levels)), key=lambda k: found.by_level[k].mean)
+    at = f"at σ = {found.levels[most]:.3g} its loss on training records is {found.by_level[most].mean:.0%} lower than on others"
+    copied = f"{found.copies.samples.mean:.1%} of its samples are copies" if found.copied else ""
+    if found.verdict == "memorises":
+        half = any(one.low > 0.5 for one in found.by_level)
+        few = " A few records seem to be known by heart, and most are not." if copied and not found.told else ""
+        return f"It memorises: {' and '.join(one for one in (at if half else '', copied) if one)}.{few}"
+    return {"generalises": "It generalises, as far as this can be seen: it denoises new records better than the best Gaussian, "
+                           f"and nowhere can more than {max(one.high for one in found.by_level):.0%} of their loss be gone on "
+                           "training records.",
+            "does not memorise": "It does not memorise, and does not denoise new records better than the best Gaussian.",
+            "not resolved": f"Whether it memorises is not resolved: {at}, with limits on both sides of one half.",
+            "no verdict": "So there is no verdict."}[found.verdict]
 
 
 def _learned(found) -> str:
     better = found.against_gaussian
     if better.low > 0:
-        return f"On new records its loss is {better:.3g} nats below that of the best Gaussian, which knows mean and covariance."
-    worse = Interval(-better.high, -better.mean, -better.low)
+        return (f"On new records its loss is {found.gaussian_share:.0%} below that of the best Gaussian, which knows mean and "
+                "covariance only.")
     if better.high < 0:
-        why = "" if found.verdict == "memorises" else ": it has learned little, or on records that were scaled in another way"
-        return f"On new records its loss is {worse:.3g} nats above the best Gaussian's, which knows mean and covariance{why}."
-    return f"Whether it knows more than mean and covariance is not resolved: {better:.3g} nats below the best Gaussian's loss."
+        why = ": it has overfitted" if found.verdict == "memorises" else ""
+        worse = Interval(-found.gaussian_share.high, -found.gaussian_share.mean, -found.gaussian_share.low)
+        return f"On new records its loss is {worse:.0%} above that of the best Gaussian of mean and covariance{why}."
+    return f"Whether it knows more than mean and covariance is not resolved: {found.gaussian_share:.0%} below its loss."
 
 
 def _gap(found) -> str:
-    by = f"by {found.gap:.3g} nats a record, {found.gap_share:.2%} of the held-out loss (p = {p_text(found.p_value)})"
+    by = f"by {found.gap:.3g} nats a record, {found.gap_share:.2%} of the held-out loss (p {_sign(found.p_value)})"
     if found.told:
-        return f"Its training records can be told from others: on them its loss is lower {by}."
-    return (f"Whether its training records can be told from others is not resolved on {found.pairs} pairs: their loss is lower "
-            f"{by}. To resolve 1% of that loss takes about {max(found.needed, 20):,} pairs.")
+        usual = ("" if found.verdict == "memorises" else
+                 " That is usual for a model at its best and is not memorisation; it matters where records are private.")
+        return f"Its training records can be told from others: on average their loss is lower {by}.{usual}"
+    return (f"Whether its training records can be told from others is not resolved: their loss is lower {by}. To resolve 1% of "
+            f"that loss takes about {max(found.needed, 20):,} pairs.")
 
 
 def _where(found) -> str:
-    edge = found.collapse.at(0.5)
-    said = f"Half of what tells the training records apart is gone at σ = {edge:.2g}; far above it memory can show in nothing."
     seen = [f"{s:.3g}" for s, p in zip(found.levels.tolist(), found.p_by_level.tolist(), strict=True) if p <= 0.05]
+    edge = f"σ = {found.collapse.at(0.5):.2g}"
     if not seen:
-        return said
+        return f"Memory would show up to about {edge}, where the noise hides half of what tells the training records apart."
     where = f"σ = {', '.join(seen)}" if len(seen) < len(found.levels) else "every level"
-    most = max(found.by_level, key=lambda one: one.mean)
-    return f"The gap is beyond chance at {where}; at most {most:.1%} of the held-out loss is gone. {said}"
+    return f"The gap is beyond chance at {where}. The noise hides half of what tells the training records apart at {edge}."
 
 
 def _position(found) -> str:
     k = int(np.argmin(abs(found.levels.log().numpy() - np.log(found.collapse.at(0.5)))))
     train, held = (side[k] for side in found.position)
-    return (f"At σ = {found.levels[k]:.2g} its answers stand at {train:.2f} for training records and {held:.2f} for others, on "
-            "the way from not having seen the record (0) to knowing it by heart (1).")
+    return (f"At σ = {found.levels[k]:.2g} its answers go {train:.2f} of the way from not having the record to knowing it by "
+            f"heart for training records, and {held:.2f} for new ones; only the difference is memory.")
 
 
 def _copies(found) -> str:
@@ -115,9 +133,9 @@ def _copies(found) -> str:
     if not one:
         return ""
     many = "more than" if found.copied else "not resolved to be more than"
-    said = f"{one.samples:.1%} of {len(one.ratio[0])} samples are copies, {many} the {one.held_out:.1%} of held-out records."
     told = "beyond chance" if one.p_value <= 0.05 else "which may be chance"
-    return f"{said} {one.nearer:.0%} lie nearer a training than a held-out record, {told} (p = {p_text(one.p_value)})."
+    return (f"{one.samples:.1%} of {len(one.ratio[0])} samples are copies, {many} the {one.held_out:.1%} of held-out records. "
+            f"{one.nearer:.0%} lie nearer a training than a held-out record, {told} (p {_sign(one.p_value)}).")
 
 
 def _likelihood(found) -> str:
@@ -134,12 +152,23 @@ def _clocks(found) -> str:
         return ""
     best, first, last = map(when, clock.stop)
     like = f"from {first} to {last} it cannot be told from that" if first != last else "at all others it is higher beyond chance"
+    edge = {clock.tau[0]: " It is the first checkpoint: the best may lie before it.",
+            clock.tau[-1]: " It is the last checkpoint: the best may lie beyond it."}.get(clock.stop[0], "")
     told, known = clock.remembering, clock.memorising
     return " ".join((
-        f"Stop at τ = {best}: there the held-out loss is least; {like}.",
+        f"Stop at τ = {best}: there the held-out loss is least; {like}.{edge}",
         "Training records cannot be told at the last checkpoint." if told is None else
         f"Training records can be told from τ = {when(told)} on.",
         "It does not memorise by the last checkpoint." if known is None else f"It memorises from τ = {when(known)} on."))
+
+
+def _asked(found) -> str:
+    cut = f" of {found.chosen:,}, when the budget ended" if found.pairs < found.chosen else ""
+    many = f", {len(found.copies.ratio[0]):,} samples" if found.copies else ""
+    left = ""
+    if found.duplicates or found.twins:
+        left = f" Left out: {found.duplicates} training records that are equal to others, {found.twins} pairs that nearly are."
+    return f"Asked: {found.pairs:,} pairs{cut}, {len(found.levels)} noise levels, {found.draws} draws of the noise{many}.{left}"
 
 
 def when(tau: float) -> str:
@@ -148,4 +177,9 @@ def when(tau: float) -> str:
 
 
 def p_text(p: float) -> str:
-    return f"{p:.4f}" if p < 0.01 else f"{p:.2f}"
+    """A p-value; the least that 1999 swaps can give is a bound."""
+    return "≤ 0.0005" if p <= 0.0005 else f"{p:.4f}" if p < 0.01 else f"{p:.2f}"
+
+
+def _sign(p: float) -> str:
+    return p_text(p) if p <= 0.0005 else f"= {p_text(p)}"

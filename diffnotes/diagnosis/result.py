@@ -10,13 +10,14 @@ from .levels import Collapse
 from .samples import Copies
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Checkup:
     """The result of ``checkup``; shows itself.  Intervals are at ``confidence``; p-values come from swapping pairs.
 
     Attributes:
         levels: noise levels sigma [L] at which the model was asked.
-        pairs, records: pairs of records that were asked about; training and held-out records that were given.
+        pairs: pairs of records that were asked about, with ``draws`` of the noise: ``chosen``, or fewer if the budget ended.
+        records: training and held-out records that were given.
         gap: how much less the denoising loss is on a training record than on a held-out one, in nats of the likelihood's bound
             over the levels, after regression on what the model has no part in; ``gap_raw`` the same without the regression.
         gap_share: the gap as a share of the held-out loss; ``by_level`` the same at each level, limits for all together.
@@ -24,7 +25,8 @@ class Checkup:
         auc: by level, how often the adjusted loss tells a training record from a held-out one; one half is guessing.
         position: of training and held-out records, how far the model's answer goes, at each level, from the empirical denoiser
             that has not the record (0) to the one that has it by heart (1).
-        against_gaussian: by how many nats the held-out loss is below that of the best Gaussian denoiser of the training set.
+        against_gaussian: by how many nats the held-out loss is below that of the best Gaussian denoiser of the training set, and
+            ``gaussian_share`` as a share of that; ``own_against_gaussian`` the loss on training records below the same.
         collapse: entropy of which training record was noised, by level.
         p_shift: of train and held-out differing without any model, by their energy distance and by the losses of the references.
         copies: of samples, where some were made or given.
@@ -38,6 +40,8 @@ class Checkup:
 
     levels: Tensor
     pairs: int
+    chosen: int
+    draws: int
     records: tuple[int, int]
     gap: Interval
     gap_raw: Interval
@@ -49,6 +53,8 @@ class Checkup:
     auc: list[Interval]
     position: tuple[list[Interval], list[Interval]]
     against_gaussian: Interval
+    gaussian_share: Interval
+    own_against_gaussian: Interval
     collapse: Collapse
     p_shift: tuple[float, float]
     copies: Copies | None
@@ -63,17 +69,45 @@ class Checkup:
 
     @property
     def verdict(self) -> str:
-        """``memorises``, ``generalises``, ``does not memorise`` or ``not resolved``.
+        """``memorises``, ``generalises``, ``does not memorise``, ``not resolved`` or ``no verdict``.
 
         It *memorises* if at some level its loss on its own records is less than half of that on others, or if more of its samples
         are copies than of held-out records, either beyond chance.  It *does not* if at every level that is excluded, and it
-        *generalises* if besides its held-out loss is below that of the best Gaussian denoiser.
+        *generalises* if besides its held-out loss is below that of the best Gaussian denoiser.  There is *no verdict* while one
+        of the ``reasons`` stands; all but a shift give way to memory that is beyond chance.
         """
+        if "shift" in self.reasons:
+            return "no verdict"
         if self.copied or any(one.low > 0.5 for one in self.by_level):
             return "memorises"
+        if self.reasons:
+            return "no verdict"
         if any(one.high >= 0.5 for one in self.by_level):
             return "not resolved"
         return "generalises" if self.against_gaussian.low > 0 else "does not memorise"
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why there may be no verdict: ``shift``, ``exchanged``, ``near copies``, ``wiring``; ``warnings`` says them in words.
+
+        The sets differ without any model (p <= 1%); the held-out loss is far below that on training records; two of five held-out
+        records or more are copies of training records; or not even on its own records is the model better than the best Gaussian.
+        """
+        close = self.copies is not None and self.copies.held_out.low > 0.4
+        found = {"shift": self.p_differ <= 0.01, "exchanged": self.gap.high < 0 and self.gap_share.mean < -0.2,
+                 "near copies": close, "wiring": self.own_against_gaussian.low <= 0}
+        return [name for name, holds in found.items() if holds]
+
+    @property
+    def warnings(self) -> list[str]:
+        """The reasons in words."""
+        from . import report
+        return [report.REASONS[name] for name in self.reasons]
+
+    @property
+    def p_differ(self) -> float:
+        """The smaller p-value of ``p_shift``, adjusted for there being two."""
+        return min(1.0, 2 * min(self.p_shift))
 
     @property
     def told(self) -> bool:
@@ -99,6 +133,12 @@ class Checkup:
         """Where in the noise the memory sits; and when it came, or how near the samples lie."""
         from . import pictures
         return pictures.figures(self)
+
+    def __str__(self) -> str:
+        from . import report
+        return report.text(self)
+
+    __repr__ = __str__
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         from . import report

@@ -31,19 +31,21 @@ class Copies:
     ratio: tuple[Tensor, Tensor]
 
 
-def generate(denoise, shape: tuple, levels: Tensor, generator, *, batch: int = 256, place=None, dtype=torch.float32) -> Tensor:
+def generate(denoise, shape: tuple, levels: Tensor, generator, *, labels: Tensor | None = None, batch: int = 256, place=None,
+             dtype=torch.float32) -> Tensor:
     """Samples [N, *event] by Heun's method for the probability flow dy/d sigma = (y - D) / sigma down the levels [K].
 
     It begins with N(0, sigma^2 I) at levels[0] and ends with the denoised image at levels[-1].
     """
     noise = rng.normal(generator, shape, dtype=dtype, device=place)
     made = []
-    for y in (levels[0].item() * noise).split(batch):
+    for k, y in enumerate((levels[0].item() * noise).split(batch)):
+        told = {} if labels is None else {"label": labels[k * batch:k * batch + len(y)].to(y.device)}
         for now, after in zip(levels[:-1].tolist(), levels[1:].tolist(), strict=True):
-            first = (y - denoise(y, now)) / now
+            first = (y - denoise(y, now, **told)) / now
             ahead = y + (after - now) * first
-            y = y + (after - now) / 2 * (first + (ahead - denoise(ahead, after)) / after)
-        made.append(denoise(y, levels[-1].item()))
+            y = y + (after - now) / 2 * (first + (ahead - denoise(ahead, after, **told)) / after)
+        made.append(denoise(y, levels[-1].item(), **told))
     return torch.cat(made)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..base import Interval, files, mean_interval
 from ..base import checks as check
-from ..base import files, mean_interval
 from .clocks import clocks
 from .denoisers import Denoiser
 from .evidence import adjusted, auc_interval, pairs_needed, ratio_intervals, swap_tests
@@ -26,7 +26,7 @@ from .shift import energy_test, mean_test
 def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs: int = 1000, draws: int | None = None,
             references=(), checkpoints: Mapping[float, Denoiser] | None = None, samples=200, steps: int = 18, likelihood: int = 0,
             pool: int = 4096, block: int = 64, seed: int = 0, confidence: float = 0.95, budget: float | None = None, cache=None,
-            executor: Executor | None = None, device=None, progress: bool = True) -> Checkup:
+            executor: Executor | None = None, device=None, labels=None, progress: bool = True) -> Checkup:
     r"""Has a diffusion model learned the distribution, or its training records?  Needs records that it has not seen.
 
     Training and held-out records must come from one distribution, split at random, and be as the model sees them (scaled, in
@@ -37,7 +37,7 @@ def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs
         train, held_out: [n, *event] and [n', *event], float32 or float64, in memory anywhere.
         levels: how many noise levels, chosen from the data, or which sigma.
         pairs: how many pairs at most, drawn at random.
-        draws: of the noise, for each pair and level; without it enough for 1000 in all, and 16 at most.
+        draws: of the noise, for each pair and level; without it enough for 500 in all, and 8 at most.
         references: models that were trained on other data of the kind; what they find hard is taken out of the losses.
         checkpoints: training time to model; adds the two clocks and when to stop.
         samples: how many to make with the probability flow in ``steps`` steps, or samples [N, *event] that were made, or 0.
@@ -50,6 +50,8 @@ def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs
             records and by what the model answers to a few.
         executor: any ``concurrent.futures.Executor``, for the blocks.
         device: where the model is asked; that of ``train`` without it.
+        labels: labels of the training and of the held-out records, [n] and [n'], for a class-conditional model; it draws its samples
+            at labels of training records.
 
     Raises:
         ValueError: sets that share records; too few of them; a model that answers with another shape, another dtype or NaN, or
@@ -69,13 +71,14 @@ def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs
     folder = None if cache is None else files.folder("cache", cache)
     if executor is not None:
         check.instance("executor", executor, Executor)
-    chosen = choose(train, held_out, pairs, pool, seed)
+    chosen = choose(train, held_out, pairs, pool, seed, labels)
     samples = _asked(samples, chosen)
     place = _place(device, chosen.pool)
     exact = torch.device("cpu") if place.type == "mps" else place  # where there is float64
     sigma = _levels(levels, model, chosen, seed, exact)
-    draws = max(1, min(16, -(-1000 // chosen.pairs))) if draws is None else draws
-    question = Question(runs, len(references), sigma.tolist(), draws, chosen.pool, chosen.known, seed, place, exact, pool)
+    draws = max(1, min(8, -(-500 // chosen.pairs))) if draws is None else draws
+    question = Question(runs, len(references), sigma.tolist(), draws, chosen.pool, chosen.known, seed, place, exact, pool,
+                        chosen.labels)
     _sound(question)
     found = measure(question, chosen.pairs, block=block, budget=_left(budget, begin), cache=folder, executor=executor,
                     progress=progress)
@@ -86,9 +89,9 @@ def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs
                                               chosen.pool[:2 * chosen.pairs].to(exact), np.random.default_rng([seed, 4]),
                                               confidence=confidence)
     likelier = likelihood_gap(model, chosen.pool.to(place), min(likelihood, chosen.pairs), np.random.default_rng([seed, 6]),
-                              confidence=confidence) if likelihood else None
+                              labels=chosen.labels, confidence=confidence) if likelihood else None
     return _analysed(found, chosen, sigma, tau, seed, confidence, collapse=hidden, copies=alike, cost=cost, likelihood=likelier,
-                     records=(len(train), len(held_out)))
+                     draws=draws, records=(len(train), len(held_out)))
 
 
 def _analysed(found: Measured, chosen: Chosen, sigma, tau, seed, confidence, **other) -> Checkup:
@@ -98,20 +101,30 @@ def _analysed(found: Measured, chosen: Chosen, sigma, tau, seed, confidence, **o
     differences, held_out = left[:, 1] - left[:, 0], found.loss[:, 1]
     p_any, p_value, p_each = swap_tests(differences[..., 0], weights, np.random.default_rng([seed, 3]))
     wide = 1 - (1 - confidence) / count  # all levels together
-    shares = [ratio_intervals(differences[..., k], held_out[..., k], wide) for k in range(held_out.shape[-1])]
+    shares = [_below_all(ratio_intervals(differences[..., k], held_out[..., k], wide)) for k in range(held_out.shape[-1])]
     position = [ratio_intervals(found.toward[:, side, :, 0], found.span[:, side], confidence) for side in (0, 1)]
-    gap, total = differences[..., 0] @ weights, held_out[..., 0] @ weights
+    gap, total, plain = (one @ weights for one in (differences[..., 0], held_out[..., 0], found.gaussian[:, 1]))
+
+    def share(part, whole):
+        return ratio_intervals(part[:, None], whole[:, None], confidence)[0]
+
     return Checkup(
-        levels=sigma, pairs=n, gap=mean_interval(gap, confidence), by_level=shares[0],
+        levels=sigma, pairs=n, chosen=chosen.pairs, gap=mean_interval(gap, confidence), by_level=shares[0],
         gap_raw=mean_interval((found.loss[:, 1, :, 0] - found.loss[:, 0, :, 0]) @ weights, confidence),
-        gap_share=ratio_intervals(gap[:, None], total[:, None], confidence)[0],
+        gap_share=_below_all([share(gap, total)])[0],
         p_any=p_any, p_value=p_value, p_by_level=p_each, position=(position[0], position[1]),
         p_shift=_shift(found, chosen, weights, seed),
         auc=[auc_interval(left[:, 0, k, 0], left[:, 1, k, 0], wide) for k in range(count)],
-        against_gaussian=mean_interval((found.gaussian[:, 1] - held_out[..., 0]) @ weights, confidence),
+        against_gaussian=mean_interval(plain - total, confidence), gaussian_share=share(plain - total, plain),
+        own_against_gaussian=mean_interval(plain - found.loss[:, 0, :, 0] @ weights, confidence),
         clocks=clocks(tau, found.loss[..., 1:], differences[..., 1:], shares[1:], weights, seed, confidence) if tau else None,
         duplicates=chosen.duplicates, twins=chosen.twins, dimension=chosen.pool[0].numel(), confidence=confidence,
         needed=pairs_needed(mean_interval(gap, confidence), n, max(total.mean().item() / 100, 1e-300)), **other)
+
+
+def _below_all(shares: list[Interval]) -> list[Interval]:
+    """No more than all of a loss can be gone."""
+    return [Interval(one.low, min(one.mean, 1.0), min(one.high, 1.0)) for one in shares]
 
 
 def _adjusted(found: Measured) -> Tensor:
@@ -167,8 +180,13 @@ def _sound(question: Question) -> None:
     Of the two sides the one that it knows better: a model that memorises is far off on all others.
     """
     few = Question(question.models[:1], 0, question.levels, 1, question.pool[:16], question.train[:16], question.seed,
-                   question.place, question.exact)
-    loss = measure(few, 8, progress=False).loss[..., 0].mean(0).amin(0) / question.pool[0].numel()
+                   question.place, question.exact, labels=None if question.labels is None else question.labels[:16])
+    try:
+        loss = measure(few, 8, progress=False).loss[..., 0].mean(0).amin(0) / question.pool[0].numel()
+    except (RuntimeError, TypeError, IndexError, AttributeError) as error:  # the network's own, deep in it
+        said = str(error).splitlines()[0] if str(error) else ""
+        check.fail("model", f"{type(error).__name__} on {question.pool.dtype} records {tuple(question.pool[:16].shape)}: {said}",
+                   "one that takes records as they are given, in their shape and precision (.float() for a half-precision network)")
     if (loss > 2).double().mean() > 0.5:
         worst = int(loss.argmax())
         check.fail("model", f"an error of {loss[worst]:.3g} times that of returning the noisy record as it is, at sigma = "
@@ -190,7 +208,8 @@ def _samples(samples, model, chosen, steps, seed, place, left, cost) -> Tensor |
     ends = torch.tensor([model.high, model.low], dtype=torch.float64, device="cpu") ** (1 / 7)  # Karras et al. (2022), rho = 7
     way = torch.linspace(0, 1, steps + 1, dtype=torch.float64, device="cpu")
     sigma = model.nearest((ends[0] + way * (ends[1] - ends[0])) ** 7).unique().flip(0)
-    return generate(model, (count, *chosen.pool.shape[1:]), sigma, np.random.default_rng([seed, 9]), place=place,
+    of_train = None if chosen.labels is None else chosen.labels[::2].repeat(-(-count // chosen.pairs))[:count]
+    return generate(model, (count, *chosen.pool.shape[1:]), sigma, np.random.default_rng([seed, 9]), labels=of_train, place=place,
                     dtype=chosen.pool.dtype)
 
 
