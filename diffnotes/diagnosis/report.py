@@ -154,6 +154,8 @@ def _clocks(found) -> str:
     like = f"from {first} to {last} it cannot be told from that" if first != last else "at all others it is higher beyond chance"
     edge = {clock.tau[0]: " It is the first checkpoint: the best may lie before it.",
             clock.tau[-1]: " It is the last checkpoint: the best may lie beyond it."}.get(clock.stop[0], "")
+    if len(clock.tau) == 1:
+        like, edge = "it is the only checkpoint", ""
     told, known = clock.remembering, clock.memorising
     return " ".join((
         f"Stop at τ = {best}: there the held-out loss is least; {like}.{edge}",

@@ -199,6 +199,8 @@ def _asked(samples, chosen):
     """Samples that were made, or how many are asked for."""
     if isinstance(samples, Tensor | np.ndarray):
         return check.tensor("samples", as_tensor("samples", samples), ("N", *chosen.pool.shape[1:]), like=chosen.pool).detach()
+    if not isinstance(samples, Integral):
+        check.fail("samples", type(samples).__name__, "how many, or a tensor or NumPy array [N, *event]")
     return check.integer("samples", samples, 0)
 
 

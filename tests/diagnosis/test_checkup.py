@@ -134,7 +134,15 @@ def test_the_same_twice_with_threads_with_a_cache_and_in_another_shape(sets, tmp
 
 def test_the_budget_ends_it_early_and_says_on_how_many_pairs():
     found = dn.checkup(TRUE, records(60, 0), records(60, 1), budget=1e-9, block=25, samples=500, **QUIET)
-    assert found.pairs == 25 and len(found.copies.ratio[0]) == 20 and found.records == (60, 60)
+    assert found.pairs == 25 and found.chosen == 60 and len(found.copies.ratio[0]) == 20 and found.records == (60, 60)
+    assert "Asked: 25 pairs of 60, when the budget ended, 8 noise levels, 8 draws of the noise, 20 samples." in found.sentences()
+    whole = dn.checkup(TRUE, records(60, 0), records(60, 1), budget=60.0, pairs=25, levels=2, samples=0, **QUIET)
+    assert whole.pairs == whole.chosen == 25 and "budget" not in str(whole)
+
+
+@pytest.mark.parametrize(("given", "draws"), [(64, 8), (100, 5), (250, 2), (500, 1)])
+def test_without_draws_there_are_enough_for_500_in_all_and_no_more_than_8(given, draws):
+    assert dn.checkup(TRUE, records(given, 0), records(given, 1), levels=2, samples=0, budget=1e-9, block=20, **QUIET).draws == draws
 
 
 def test_what_is_there_when_a_model_fails_stays_in_the_cache(sets, tmp_path):
