@@ -123,7 +123,7 @@ def test_a_worse_loss_is_said_to_be_above_and_why(sets):
 
 def test_it_prints_its_report(honest):
     """Which bug this catches: 3,000 characters of tensors."""
-    assert str(honest) == repr(honest) == f"{honest}" == honest._repr_mimebundle_()["text/plain"]
+    assert str(honest) == repr(honest) == f"{honest}" == report.text(honest)
     lines = str(honest).splitlines()
     assert lines[0] == f"- {honest.sentences()[0]}" and "Checkup(" not in str(honest) and "tensor(" not in str(honest)
 
