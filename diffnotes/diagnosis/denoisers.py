@@ -98,7 +98,7 @@ class Denoiser:
         is clipped.  Of twice the channels the first half counts if the scheduler's variance is learned.
         """
         if hasattr(model, "unet") or (hasattr(model, "transformer") and not isinstance(model, torch.nn.Module)):
-            check.fail("model", type(model).__name__, "the network: pipeline.unet or pipeline.transformer, and pipeline.scheduler")
+            check.fail("model", type(model).__name__, "the network: pipeline.unet or .transformer, and pipeline.scheduler")
         config: Any = getattr(scheduler, "config", None)
         learned = getattr(config, "variance_type", None) in ("learned", "learned_range")
         called = _Called(_frozen("model", model), learned, None if label is None else check.integer("label", label, 0))

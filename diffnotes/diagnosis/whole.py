@@ -50,8 +50,8 @@ def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs
             records and by what the model answers to a few.
         executor: any ``concurrent.futures.Executor``, for the blocks.
         device: where the model is asked; that of ``train`` without it.
-        labels: labels of the training and of the held-out records, [n] and [n'], for a class-conditional model; it draws its samples
-            at labels of training records.
+        labels: labels of the training and of the held-out records, [n] and [n'], for a class-conditional model; its samples have
+            labels of training records.
 
     Raises:
         ValueError: sets that share records; too few of them; a model that answers with another shape, another dtype or NaN, or
@@ -186,7 +186,7 @@ def _sound(question: Question) -> None:
     except (RuntimeError, TypeError, IndexError, AttributeError) as error:  # the network's own, deep in it
         said = str(error).splitlines()[0] if str(error) else ""
         check.fail("model", f"{type(error).__name__} on {question.pool.dtype} records {tuple(question.pool[:16].shape)}: {said}",
-                   "one that takes records as they are given, in their shape and precision (.float() for a half-precision network)")
+                   "one that takes records as they are given, in shape and precision (.float() for a half-precision network)")
     if (loss > 2).double().mean() > 0.5:
         worst = int(loss.argmax())
         check.fail("model", f"an error of {loss[worst]:.3g} times that of returning the noisy record as it is, at sigma = "
