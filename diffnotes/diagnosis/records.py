@@ -74,7 +74,7 @@ def _tensor(name, value):
     if isinstance(value, np.ndarray) and value.dtype == np.float32:
         value = torch.from_numpy(value.copy())
     if not isinstance(value, Tensor | np.ndarray):
-        check.fail(name, type(value).__name__, "a tensor or NumPy array [n, *event]; of a Dataset, torch.stack([x for x, _ in it])")
+        check.fail(name, type(value).__name__, "a tensor or array [n, *event]; of a Dataset, torch.stack([x for x, *_ in it])")
     return value
 
 
