@@ -124,8 +124,8 @@ def _where(found) -> str:
 def _position(found) -> str:
     k = int(np.argmin(abs(found.levels.log().numpy() - np.log(found.collapse.at(0.5)))))
     train, held = (side[k] for side in found.position)
-    return (f"At σ = {found.levels[k]:.2g} its answers go {train:.2f} of the way from not having the record to knowing it by "
-            f"heart for training records, and {held:.2f} for new ones; only the difference is memory.")
+    return (f"At σ = {found.levels[k]:.2g} its answers go {train:.2f} of the way from the empirical denoiser of other records to "
+            f"that with this record too, for training records, and {held:.2f} for new ones; only the difference is memory.")
 
 
 def _copies(found) -> str:
