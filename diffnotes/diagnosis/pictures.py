@@ -6,7 +6,7 @@ from ..base import Interval
 from ..page import figures as fig
 from ..page import power
 
-_SIDES = (("training", fig.HARM, 11), ("held-out", fig.SIZES[1], -11))  # name, colour, points upwards to the name
+_SIDES = (("training", fig.HARM, 13), ("held-out", fig.SIZES[1], -15))  # name, colour, points upwards to the name
 
 
 def figures(found) -> list[fig.Picture]:
@@ -32,7 +32,7 @@ def _noise(found):
         shown = np.flatnonzero(np.isfinite(rows[1]))
         if len(shown):
             at = shown[abs(shown - middle).argmin()]
-            fig.note(right, name, (sigma[at], rows[1, at]), color, shift=(4, 0.8 * up))
+            fig.note(right, name, (sigma[at], rows[1, at]), color, shift=(4, up))
     fig.level(right, 1.0, fig.MUTE, "with this record", (wide[0], 1.09))
     fig.level(right, 0.0, fig.MUTE, "all other records", (wide[0], 0.09))
     fig.axes(right, "noise level σ", "position of the answer", log="x", xlim=wide, xticks=ticks, ylim=(-0.55, 1.55))
