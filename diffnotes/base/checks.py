@@ -112,6 +112,17 @@ def tensor(name: str, value, shape: tuple | None = None, like: Tensor | None = N
     return value
 
 
+def labels(name: str, value, count: int) -> Tensor:
+    """Whole numbers as int64 [count]: a tensor's on its device, others on the CPU."""
+    try:
+        found = value if isinstance(value, Tensor) else torch.as_tensor(value, device="cpu")
+    except (TypeError, ValueError, RuntimeError):
+        fail(name, type(value).__name__, f"whole numbers, shape [{count}]")
+    if found.is_floating_point() or found.is_complex() or found.shape != (count,):
+        fail(name, f"{found.dtype}, shape {tuple(found.shape)}", f"whole numbers, shape [{count}]")
+    return found.long()
+
+
 def kind(dtype, device) -> dict:
     """dtype and device for tensors made from numbers alone: the CPU without a device, whatever torch's default is."""
     return dict(dtype=dtype, device="cpu" if device is None else device)

@@ -97,8 +97,8 @@ class Denoiser:
         scheduler (between the levels of the first and the last but one training step; the last has no signal).  No prediction
         is clipped.  Of twice the channels the first half counts if the scheduler's variance is learned.
         """
-        if hasattr(model, "unet") or (hasattr(model, "transformer") and not isinstance(model, torch.nn.Module)):
-            check.fail("model", type(model).__name__, "the network: pipeline.unet or .transformer, and pipeline.scheduler")
+        if not isinstance(model, torch.nn.Module) and (hasattr(model, "unet") or hasattr(model, "transformer")):
+            check.fail("model", type(model).__name__, "a network: pipeline.unet or pipeline.transformer, with pipeline.scheduler")
         config: Any = getattr(scheduler, "config", None)
         learned = getattr(config, "variance_type", None) in ("learned", "learned_range")
         called = _Called(_frozen("model", model), learned, None if label is None else check.integer("label", label, 0))
@@ -128,8 +128,9 @@ class Denoiser:
         between the two denoised images.  What the model returns is checked: shape, dtype, device, NaN and infinity.
         """
         y, sigma = check.tensor("y", y, (..., "n")), self._known(sigma)
+        told = () if label is None else (check.labels("label", label, len(y)),)
         with torch.set_grad_enabled(gradients):
-            value = self._between(y, sigma, () if label is None else (label,))
+            value = self._between(y, sigma, told)
         return value if gradients else value.detach()
 
     def score(self, y: Tensor, sigma: float) -> Tensor:

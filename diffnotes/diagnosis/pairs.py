@@ -174,7 +174,7 @@ def _names(question, blocks) -> list[str]:
     To the last bit: where records are small two models that differ may round alike.
     """
     known = hashlib.sha256(repr([question.levels, question.draws, question.seed, question.references]).encode())
-    for records in (question.pool, question.train):
+    for records in (question.pool, question.train, *([] if question.labels is None else [question.labels])):
         known.update(records.detach().cpu().contiguous().numpy().tobytes())
     few = question.pool[:4].to(question.place)
     for sigma in (question.levels[0], question.levels[len(question.levels) // 2], question.levels[-1]):

@@ -43,7 +43,7 @@ def choose(train: Tensor, held_out: Tensor, pairs: int, pool: int, seed: int, la
     Raises:
         ValueError: the shapes do not match; a record is in both sets (they are named); fewer than 20 pairs are left.
     """
-    train, held_out = (_tensor(name, one) for name, one in (("train", train), ("held_out", held_out)))
+    train, held_out = (as_tensor(name, one) for name, one in (("train", train), ("held_out", held_out)))
     train = check.with_values("train", check.tensor("train", train)).detach()
     if train.ndim < 2 or not train.numel():
         check.fail("train", f"shape {tuple(train.shape)}", "records [n, *event]")
@@ -69,12 +69,13 @@ def choose(train: Tensor, held_out: Tensor, pairs: int, pool: int, seed: int, la
                   left, duplicates, count - left, None if named is None else torch.stack(named, 1).flatten())
 
 
-def _tensor(name, value):
+def as_tensor(name, value):
     """A tensor, or a NumPy array as one of its own precision; not whatever else can be made into one."""
     if isinstance(value, np.ndarray) and value.dtype == np.float32:
         value = torch.from_numpy(value.copy())
     if not isinstance(value, Tensor | np.ndarray):
-        check.fail(name, type(value).__name__, "a tensor or array [n, *event]; of a Dataset, torch.stack([x for x, *_ in it])")
+        check.fail(name, type(value).__name__,
+                   "a tensor or NumPy array [n, *event]; of a Dataset, torch.stack([x for x, *_ in data])")
     return value
 
 
@@ -84,11 +85,8 @@ def _labels(labels, train, held_out):
         return None
     if not isinstance(labels, tuple | list) or len(labels) != 2:
         check.fail("labels", type(labels).__name__, "a pair: labels of the training and of the held-out records")
-    found = [torch.as_tensor(one).cpu() for one in labels]
-    for one, records in zip(found, (train, held_out), strict=True):
-        if one.is_floating_point() or one.shape != (len(records),):
-            check.fail("labels", f"{one.dtype}, shape {tuple(one.shape)}", f"whole numbers, shape ({len(records)},)")
-    return [one.long() for one in found]
+    found = [check.labels("labels", one, len(records)) for one, records in zip(labels, (train, held_out), strict=True)]
+    return [check.with_values("labels", one).cpu() for one in found]
 
 
 def _different(train, held_out, seed):

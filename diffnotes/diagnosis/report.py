@@ -17,7 +17,7 @@ REASONS = {
     "shift": "Training and held-out records differ without any model: split at random, or hold out others. What follows may come "
              "from that, and not from memory.",
     "exchanged": "It knows the held-out records far better than the training records: are the two exchanged?",
-    "near copies": "Most held-out records are near copies of training records, so that memory cannot show: hold out others.",
+    "near copies": "Many held-out records are near copies of training records, so that memory cannot show: hold out others.",
     "wiring": "Even its own training records it denoises no better than the best Gaussian denoises new ones: it is hardly "
               "trained, or asked in a wrong way. Look at the scale and order of the records, at what the network predicts, its "
               "times, its label."}

@@ -26,7 +26,7 @@ class Checkup:
         position: of training and held-out records, how far the model's answer goes, at each level, from the empirical denoiser
             that has not the record (0) to the one that has it by heart (1).
         against_gaussian: by how many nats the held-out loss is below that of the best Gaussian denoiser of the training set, and
-            ``gaussian_share`` as a share of that; ``own_against_gaussian`` the loss on training records below the same.
+            ``gaussian_share`` as a share of that; ``own_against_gaussian`` adds the gap: the same for training records.
         collapse: entropy of which training record was noised, by level.
         p_shift: of train and held-out differing without any model, by their energy distance and by the losses of the references.
         copies: of samples, where some were made or given.

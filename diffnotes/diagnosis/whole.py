@@ -17,7 +17,7 @@ from .evidence import adjusted, auc_interval, pairs_needed, ratio_intervals, swa
 from .levels import collapse, informative, log_weights
 from .likelihood import likelihood_gap
 from .pairs import Measured, Question, measure
-from .records import LEAST, Chosen, choose
+from .records import LEAST, Chosen, as_tensor, choose
 from .result import Checkup
 from .samples import copies, generate
 from .shift import energy_test, mean_test
@@ -50,8 +50,8 @@ def checkup(model: Denoiser, train: Tensor, held_out: Tensor, *, levels=8, pairs
             records and by what the model answers to a few.
         executor: any ``concurrent.futures.Executor``, for the blocks.
         device: where the model is asked; that of ``train`` without it.
-        labels: labels of the training and of the held-out records, [n] and [n'], for a class-conditional model; its samples have
-            labels of training records.
+        labels: labels of the training and of the held-out records, [n] and [n'], for a class-conditional model, to which each
+            record goes with its label; so do checkpoints and references.  Samples are drawn at labels of training records.
 
     Raises:
         ValueError: sets that share records; too few of them; a model that answers with another shape, another dtype or NaN, or
@@ -116,7 +116,7 @@ def _analysed(found: Measured, chosen: Chosen, sigma, tau, seed, confidence, **o
         p_shift=_shift(found, chosen, weights, seed),
         auc=[auc_interval(left[:, 0, k, 0], left[:, 1, k, 0], wide) for k in range(count)],
         against_gaussian=mean_interval(plain - total, confidence), gaussian_share=share(plain - total, plain),
-        own_against_gaussian=mean_interval(plain - found.loss[:, 0, :, 0] @ weights, confidence),
+        own_against_gaussian=mean_interval(plain - total + gap, confidence),
         clocks=clocks(tau, found.loss[..., 1:], differences[..., 1:], shares[1:], weights, seed, confidence) if tau else None,
         duplicates=chosen.duplicates, twins=chosen.twins, dimension=chosen.pool[0].numel(), confidence=confidence,
         needed=pairs_needed(mean_interval(gap, confidence), n, max(total.mean().item() / 100, 1e-300)), **other)
@@ -186,7 +186,7 @@ def _sound(question: Question) -> None:
     except (RuntimeError, TypeError, IndexError, AttributeError) as error:  # the network's own, deep in it
         said = str(error).splitlines()[0] if str(error) else ""
         check.fail("model", f"{type(error).__name__} on {question.pool.dtype} records {tuple(question.pool[:16].shape)}: {said}",
-                   "one that takes records as they are given, in shape and precision (.float() for a half-precision network)")
+                   "one that takes records in their shape and precision (.float() for a half-precision network)")
     if (loss > 2).double().mean() > 0.5:
         worst = int(loss.argmax())
         check.fail("model", f"an error of {loss[worst]:.3g} times that of returning the noisy record as it is, at sigma = "
@@ -195,8 +195,8 @@ def _sound(question: Question) -> None:
 
 def _asked(samples, chosen):
     """Samples that were made, or how many are asked for."""
-    if isinstance(samples, Tensor):
-        return check.tensor("samples", samples, ("N", *chosen.pool.shape[1:]), like=chosen.pool).detach()
+    if isinstance(samples, Tensor | np.ndarray):
+        return check.tensor("samples", as_tensor("samples", samples), ("N", *chosen.pool.shape[1:]), like=chosen.pool).detach()
     return check.integer("samples", samples, 0)
 
 
