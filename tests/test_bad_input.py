@@ -58,7 +58,8 @@ def calls(device="cpu"):
     images = dn.normal(rng(), (1, 3, 16), **on)
     shrink = lambda y, sigma: y / (1 + sigma.sum() ** 2)  # noqa: E731
     denoiser, discrete = dn.Denoiser(shrink, 0.1, 10.0), dn.Denoiser(shrink, 0.1, 10.0, levels=[0.1, 1.0, 10.0])
-    smaller, pairs = dn.Denoiser(lambda y, sigma: y / (1 + sigma[:, None] ** 2), 0.1, 10.0), dn.normal(rng(), (48, 2), **on)
+    classes = torch.arange(24, device=device) % 2
+    smaller, pairs = dn.Denoiser(lambda y, sigma, label=0: y / (1 + label + sigma**2)[:, None], 0.1, 10.0), dn.normal(rng(), (48, 2), **on)
     scheduler = SimpleNamespace(alphas_cumprod=down / 4, config=SimpleNamespace(prediction_type="epsilon"))
     checkpoint = dict(epochs=1, batch=2, progress=False)
     problem = dn.Problem(p.mixture, SDE, t_min=0.1, n_t=4, n_x=8, pool=9, **on)
@@ -240,11 +241,11 @@ def calls(device="cpu"):
         "Denoiser.of_discrete": (dn.Denoiser.of_discrete, dict(model=shrink, alphas_cumprod=down / 4, prediction="epsilon")),
         "Denoiser.of_velocity": (dn.Denoiser.of_velocity, dict(velocity=shrink, low=0.1, high=10.0, data_at=1, sigma_min=0.05)),
         "Denoiser.of_diffusers": (dn.Denoiser.of_diffusers, dict(model=shrink, scheduler=scheduler, label=3)),
-        "Denoiser.__call__": (denoiser, dict(y=data, sigma=0.5)), "Denoiser.score": (denoiser.score, dict(y=data, sigma=0.5)),
+        "Denoiser.__call__": (smaller, dict(y=data, sigma=0.5, label=classes[:len(data)], gradients=False)), "Denoiser.score": (denoiser.score, dict(y=data, sigma=0.5)),
         "Denoiser.nearest": (discrete.nearest, dict(sigma=tau)),
         "checkup": (timeless, dict(model=smaller, train=pairs[::2], held_out=pairs[1::2], levels=2, pairs=22, draws=1, references=[smaller],
                                    checkpoints={2.0: smaller}, samples=3, steps=2, likelihood=2, pool=46, block=16, seed=0, confidence=0.9,
-                                   budget=60.0, cache=None, executor=None, device=None, progress=False)),
+                                   budget=60.0, cache=None, executor=None, device=None, labels=(classes, classes), progress=False)),
         "sweep": (dn.sweep, dict(function=max_of, configurations=[{"n": 1}], executor=None, cache=None, progress=False)),
     }
 

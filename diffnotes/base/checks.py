@@ -29,7 +29,7 @@ def number(name: str, value, low: float = -math.inf, high: float = math.inf, *, 
     except OverflowError:  # an int that no float holds
         value = math.inf
     if not math.isfinite(value):
-        fail(name, repr(given), allowed)
+        fail(name, _in_short(given), allowed)
     if value < low or value > high or (open_low and value == low) or (open_high and value == high):
         fail(name, value, allowed)
     return value
@@ -39,7 +39,7 @@ def integer(name: str, value, low: int = 1) -> int:
     """An integer of at least ``low``."""
     value = _scalar(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
-        fail(name, repr(value), f"an integer of at least {low}")
+        fail(name, _in_short(value), f"an integer of at least {low}")
     return int(value)
 
 
@@ -193,6 +193,12 @@ def _between(value, low: float, high: float) -> bool:
         return low < least.item() and most.item() < high  # NaN is not
     except RuntimeError:
         return False
+
+
+def _in_short(value) -> str:
+    """How a value is written, or where it is an array its beginning."""
+    said = repr(value)
+    return said if len(said) <= 80 else " ".join(said[:60].split()) + " ..."
 
 
 def _scalar(value):

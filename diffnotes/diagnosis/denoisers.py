@@ -128,7 +128,7 @@ class Denoiser:
         between the two denoised images.  What the model returns is checked: shape, dtype, device, NaN and infinity.
         """
         y, sigma = check.tensor("y", y, (..., "n")), self._known(sigma)
-        told = () if label is None else (check.labels("label", label, len(y)),)
+        told = () if label is None else (check.labels("label", label, len(y)).to(y.device),)
         with torch.set_grad_enabled(gradients):
             value = self._between(y, sigma, told)
         return value if gradients else value.detach()

@@ -71,8 +71,8 @@ def choose(train: Tensor, held_out: Tensor, pairs: int, pool: int, seed: int, la
 
 def as_tensor(name, value):
     """A tensor, or a NumPy array as one of its own precision; not whatever else can be made into one."""
-    if isinstance(value, np.ndarray) and value.dtype == np.float32:
-        value = torch.from_numpy(value.copy())
+    if isinstance(value, np.ndarray) and (value.dtype.kind, value.dtype.itemsize) == ("f", 4):  # of either byte order
+        value = torch.from_numpy(value.astype(np.float32, order="C"))
     if not isinstance(value, Tensor | np.ndarray):
         check.fail(name, type(value).__name__,
                    "a tensor or NumPy array [n, *event]; of a Dataset, torch.stack([x for x, *_ in data])")

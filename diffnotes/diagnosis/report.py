@@ -18,9 +18,9 @@ REASONS = {
              "from that, and not from memory.",
     "exchanged": "It knows the held-out records far better than the training records: are the two exchanged?",
     "near copies": "Many held-out records are near copies of training records, so that memory cannot show: hold out others.",
-    "wiring": "Even its own training records it denoises no better than the best Gaussian denoises new ones: it is hardly "
-              "trained, or asked in a wrong way. Look at the scale and order of the records, at what the network predicts, its "
-              "times, its label."}
+    "wiring": "It is not seen to denoise even its own training records better than the best Gaussian denoises new ones: it is "
+              "hardly trained, or asked in a wrong way (look at the scale and order of the records, at what the network "
+              "predicts, its times, its label), or the data are Gaussian."}
 
 
 def sentences(found: "Checkup") -> list[str]:
@@ -154,6 +154,8 @@ def _clocks(found) -> str:
     like = f"from {first} to {last} it cannot be told from that" if first != last else "at all others it is higher beyond chance"
     edge = {clock.tau[0]: " It is the first checkpoint: the best may lie before it.",
             clock.tau[-1]: " It is the last checkpoint: the best may lie beyond it."}.get(clock.stop[0], "")
+    if len(clock.tau) == 1:
+        like, edge = "it is the only checkpoint", ""
     told, known = clock.remembering, clock.memorising
     return " ".join((
         f"Stop at τ = {best}: there the held-out loss is least; {like}.{edge}",

@@ -26,7 +26,7 @@ class Checkup:
         position: of training and held-out records, how far the model's answer goes, at each level, from the empirical denoiser
             that has not the record (0) to the one that has it by heart (1).
         against_gaussian: by how many nats the held-out loss is below that of the best Gaussian denoiser of the training set, and
-            ``gaussian_share`` as a share of that; ``own_against_gaussian`` adds the gap: the same for training records.
+            ``gaussian_share`` as a share of that; ``own_against_gaussian`` by how many the loss on training records is.
         collapse: entropy of which training record was noised, by level.
         p_shift: of train and held-out differing without any model, by their energy distance and by the losses of the references.
         copies: of samples, where some were made or given.
@@ -91,7 +91,8 @@ class Checkup:
         """Why there may be no verdict: ``shift``, ``exchanged``, ``near copies``, ``wiring``; ``warnings`` says them in words.
 
         The sets differ without any model (p <= 1%); the held-out loss is far below that on training records; two of five held-out
-        records or more are copies of training records; or not even on its own records is the model better than the best Gaussian.
+        records or more are copies of training records; or not even on its own records is the model seen to be better than the
+        best Gaussian.
         """
         close = self.copies is not None and self.copies.held_out.low > 0.4
         found = {"shift": self.p_differ <= 0.01, "exchanged": self.gap.high < 0 and self.gap_share.mean < -0.2,

@@ -108,6 +108,8 @@ def _analysed(found: Measured, chosen: Chosen, sigma, tau, seed, confidence, **o
     def share(part, whole):
         return ratio_intervals(part[:, None], whole[:, None], confidence)[0]
 
+    # records of two sides are compared: less scatter has the one that is paired, or for heavy held-out losses the plain one
+    own = [mean_interval(plain - one, confidence) for one in (total - gap, found.loss[:, 0, :, 0] @ weights)]
     return Checkup(
         levels=sigma, pairs=n, chosen=chosen.pairs, gap=mean_interval(gap, confidence), by_level=shares[0],
         gap_raw=mean_interval((found.loss[:, 1, :, 0] - found.loss[:, 0, :, 0]) @ weights, confidence),
@@ -116,7 +118,7 @@ def _analysed(found: Measured, chosen: Chosen, sigma, tau, seed, confidence, **o
         p_shift=_shift(found, chosen, weights, seed),
         auc=[auc_interval(left[:, 0, k, 0], left[:, 1, k, 0], wide) for k in range(count)],
         against_gaussian=mean_interval(plain - total, confidence), gaussian_share=share(plain - total, plain),
-        own_against_gaussian=mean_interval(plain - total + gap, confidence),
+        own_against_gaussian=min(own, key=lambda one: one.high - one.low),
         clocks=clocks(tau, found.loss[..., 1:], differences[..., 1:], shares[1:], weights, seed, confidence) if tau else None,
         duplicates=chosen.duplicates, twins=chosen.twins, dimension=chosen.pool[0].numel(), confidence=confidence,
         needed=pairs_needed(mean_interval(gap, confidence), n, max(total.mean().item() / 100, 1e-300)), **other)
@@ -197,6 +199,8 @@ def _asked(samples, chosen):
     """Samples that were made, or how many are asked for."""
     if isinstance(samples, Tensor | np.ndarray):
         return check.tensor("samples", as_tensor("samples", samples), ("N", *chosen.pool.shape[1:]), like=chosen.pool).detach()
+    if not isinstance(samples, Integral):
+        check.fail("samples", type(samples).__name__, "how many, or a tensor or NumPy array [N, *event]")
     return check.integer("samples", samples, 0)
 
 

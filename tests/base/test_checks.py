@@ -114,6 +114,33 @@ def test_no_numbers(value):
                 kind("x", value)
 
 
+@pytest.mark.parametrize("kind", [check.number, check.integer])
+def test_long_values_are_named_by_their_beginning(kind):
+    """Which bug this catches: a message of 600 numbers."""
+    for value, begin in ((torch.arange(600), "tensor"), (np.zeros((20, 20)), "array"), ([[0.0] * 8] * 9, r"\[\[0\.0, 0\.0"), ("x" * 400, "'xxx")):
+        with pytest.raises(ValueError, match=rf"^x: got {begin}.* \.\.\.; allowed: an? ") as caught:
+            kind("x", value)
+        assert len(str(caught.value)) < 130
+    with pytest.raises(ValueError, match=r"^x: got \[1, 2\]; allowed"):
+        kind("x", [1, 2])
+
+
+GOOD = torch.tensor([0, 3, 1])
+
+
+@pytest.mark.parametrize("value", [GOOD, GOOD.int(), GOOD.numpy(), GOOD.numpy().astype(np.uint8), [0, 3, 1], (0, 3, 1), np.array([0, 3, 1])])
+def test_labels(value):
+    found = check.labels("x", value, 3)
+    assert found.dtype == torch.int64 and found.device.type == "cpu" and found.tolist() == [0, 3, 1]
+    assert check.labels("x", GOOD.to("meta"), 3).device.type == "meta"
+
+
+@pytest.mark.parametrize("value", [GOOD.double(), GOOD.to(torch.complex64), GOOD[:2], GOOD[None], torch.tensor(3), np.zeros(3), ["a", "b", "c"], "abc", None, 3, [[0], [1, 2]]])
+def test_no_labels(value):
+    with pytest.raises(ValueError, match=r"^x: got .*; allowed: whole numbers, shape \[3\]"):
+        check.labels("x", value, 3)
+
+
 @pytest.mark.parametrize("value", [np.array([1, 2], ">u2"), np.array([2, 1])[::-1], torch.tensor([1, 2]), (1, 2), range(1, 3)])
 def test_sequences_hold_numbers_of_python(value):
     assert check.sequence("x", value) == [1, 2] and {type(entry) for entry in check.sequence("x", value)} == {int}

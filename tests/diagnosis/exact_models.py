@@ -46,6 +46,16 @@ def empirical(x):
 TRUE = of(posterior)
 
 
+def by_heart(x, most=0.8):
+    """A function of y and a number that has these records by heart, but like a network predicts a noise of bounded mean square."""
+    known = empirical(x)
+
+    def denoise(y, sigma):
+        noise = (y - known(y, min(max(sigma, LOW), HIGH))) / sigma
+        return y - sigma * noise * (most / noise.square().mean(1, keepdim=True).sqrt()).clamp(max=1)
+    return denoise
+
+
 def flows(x, taus, seed=0, width=400, levels=SIGMA):
     """The exact gradient flow of random features on records x, at training times: a denoiser each, known at ``levels``."""
     rng = np.random.default_rng([seed, 1])

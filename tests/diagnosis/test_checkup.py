@@ -61,7 +61,8 @@ def test_another_sets_empirical_score_tells_nobody(sets):
 def test_exact_flows_early_at_their_best_and_late(sets, trained):
     """Which bug this catches: a best stopping time that is called memorising as its records can be told."""
     found = [dn.checkup(one, *sets, **QUIET) for one in trained]
-    assert [one.verdict for one in found] == ["does not memorise", "generalises", "memorises"]
+    assert [one.verdict for one in found] == ["no verdict", "generalises", "memorises"]
+    assert [one.reasons for one in found] == [["wiring"], [], []]  # the first is hardly trained
     assert [one.told for one in found][1:] == [True, True] and found[0].gap_share.high < 0.05 < found[1].gap_share.low
     assert found[2].copied and not found[1].copied and found[1].against_gaussian.low > 0 > found[0].against_gaussian.high
 
@@ -133,7 +134,15 @@ def test_the_same_twice_with_threads_with_a_cache_and_in_another_shape(sets, tmp
 
 def test_the_budget_ends_it_early_and_says_on_how_many_pairs():
     found = dn.checkup(TRUE, records(60, 0), records(60, 1), budget=1e-9, block=25, samples=500, **QUIET)
-    assert found.pairs == 25 and len(found.copies.ratio[0]) == 20 and found.records == (60, 60)
+    assert found.pairs == 25 and found.chosen == 60 and len(found.copies.ratio[0]) == 20 and found.records == (60, 60)
+    assert "Asked: 25 pairs of 60, when the budget ended, 8 noise levels, 8 draws of the noise, 20 samples." in found.sentences()
+    whole = dn.checkup(TRUE, records(60, 0), records(60, 1), budget=60.0, pairs=25, levels=2, samples=0, **QUIET)
+    assert whole.pairs == whole.chosen == 25 and "budget" not in str(whole)
+
+
+@pytest.mark.parametrize(("given", "draws"), [(64, 8), (100, 5), (250, 2), (500, 1)])
+def test_without_draws_there_are_enough_for_500_in_all_and_no_more_than_8(given, draws):
+    assert dn.checkup(TRUE, records(given, 0), records(given, 1), levels=2, samples=0, budget=1e-9, block=20, **QUIET).draws == draws
 
 
 def test_what_is_there_when_a_model_fails_stays_in_the_cache(sets, tmp_path):
@@ -210,7 +219,7 @@ def test_models_that_do_not_fit_the_records_are_refused(sets):
         with pytest.raises(ValueError, match=r"^model: got an error of .* times that of returning the noisy record as it is, at sigma = "):
             dn.checkup(model, *given, samples=0, draws=1, **QUIET)
     doubled = dn.checkup(TRUE, *(2 * x for x in sets), samples=0, draws=1, **QUIET)  # it may be a poor model
-    assert doubled.against_gaussian.high < 0 and any("scaled in another way" in one for one in doubled.sentences())
+    assert doubled.against_gaussian.high < 0 and doubled.verdict == "no verdict" and doubled.reasons == ["wiring"]
 
 
 def never(y, sigma):

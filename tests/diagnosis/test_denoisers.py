@@ -95,9 +95,9 @@ def test_denoisers_raw_networks_and_velocities_are_the_posterior_mean(sigma):
 
     y = noisy(sigma)
     for denoiser in (dn.Denoiser(exact, 0.002, 80.0), dn.Denoiser(raw, 0.002, 80.0, preconditioning=edm),
-                     dn.Denoiser.of_velocity(path_model(0)), dn.Denoiser.of_velocity(path_model(1), data_at=1),
+                     dn.Denoiser.of_velocity(path_model(0), data_at=0), dn.Denoiser.of_velocity(path_model(1), data_at=1),
                      dn.Denoiser.of_velocity(path_model(1, 1e-3), data_at=1, sigma_min=1e-3),
-                     dn.Denoiser.of_velocity(path_model(0, 1e-3), sigma_min=1e-3)):
+                     dn.Denoiser.of_velocity(path_model(0, 1e-3), data_at=0, sigma_min=1e-3)):
         torch.testing.assert_close(denoiser(y, sigma), exact(y, sigma), rtol=1e-5, atol=1e-8)
 
 
@@ -118,7 +118,7 @@ def test_a_path_of_flow_matching_is_lipmans():
     torch.testing.assert_close(denoiser(x0 + sigma * z, sigma), x0)
     torch.testing.assert_close(denoiser(x0 + s * z, s), x0)
     torch.testing.assert_close(seen[1], torch.ones(5, dtype=F64))
-    backwards = dn.Denoiser.of_velocity(lambda x, t: -velocity(x, 1 - t), sigma_min=s, low=s)
+    backwards = dn.Denoiser.of_velocity(lambda x, t: -velocity(x, 1 - t), data_at=0, sigma_min=s, low=s)
     torch.testing.assert_close(backwards(x0 + sigma * z, sigma), x0)
 
 
@@ -226,7 +226,7 @@ def test_a_module_in_training_mode_is_refused():
     with pytest.raises(ValueError, match=message.format("score")):
         dn.Denoiser.of_score(net.forward, dn.OU())
     with pytest.raises(ValueError, match=message.format("velocity")):
-        dn.Denoiser.of_velocity(net)
+        dn.Denoiser.of_velocity(net, data_at=0)
 
     class OfTwo(torch.nn.Module):
         def __init__(self):
@@ -254,7 +254,7 @@ def test_what_the_model_returns_is_checked_and_named_with_its_sigma(returned, me
     if "nan" in message:  # a score's shape is named before
         with pytest.raises(ValueError, match=rf"^model\(x, t\) at sigma = 0.25: {message}"):
             dn.Denoiser.of_score(lambda x, t: returned(x), dn.OU())(noisy(1.0), 0.25)
-    made = (dn.Denoiser(lambda x, t: returned(x), 0.1, 1.0), dn.Denoiser.of_velocity(lambda x, t: returned(x)),
+    made = (dn.Denoiser(lambda x, t: returned(x), 0.1, 1.0), dn.Denoiser.of_velocity(lambda x, t: returned(x), data_at=0),
             dn.Denoiser.of_discrete(lambda x, t: returned(x), [0.9, 0.8]))
     for denoiser, sigma in zip(made, (0.25, 0.25, 0.5), strict=True):
         with pytest.raises(ValueError, match=rf"^model\(x, t\) at sigma = {sigma}: {message}"):
@@ -273,8 +273,8 @@ def test_what_the_model_returns_is_checked_and_named_with_its_sigma(returned, me
     (lambda: dn.Denoiser.of_discrete(exact, [0.9, 0.0]), "alphas_cumprod"), (lambda: dn.Denoiser.of_discrete(exact, [0.9, math.nan]), "alphas_cumprod"),
     (lambda: dn.Denoiser.of_discrete(exact, [0.9, 0.5], "flow_prediction"), "prediction"),
     (lambda: dn.Denoiser.of_score(exact, 3), "sde"), (lambda: dn.Denoiser.of_score(exact, dn.OU(), 0.0), "t_min"), (lambda: dn.Denoiser.of_score(exact, dn.OU(), 5.0), "t_min"),
-    (lambda: dn.Denoiser.of_velocity(exact, data_at=2), "data_at"), (lambda: dn.Denoiser.of_velocity(exact, sigma_min=1.0), "sigma_min"),
-    (lambda: dn.Denoiser.of_velocity(exact, 0.01, sigma_min=0.02), "low"),
+    (lambda: dn.Denoiser.of_velocity(exact, data_at=2), "data_at"), (lambda: dn.Denoiser.of_velocity(exact, data_at=0, sigma_min=1.0), "sigma_min"),
+    (lambda: dn.Denoiser.of_velocity(exact, 0.01, data_at=0, sigma_min=0.02), "low"),
     *((lambda sigma=sigma: dn.Denoiser(exact, 0.1, 10.0)(noisy(1.0), sigma), "sigma") for sigma in (0.0999, 10.01, 0, -1.0, math.nan, "x", None)),
     (lambda: dn.Denoiser(exact, 0.1, 10.0)(noisy(1.0).half(), 1.0), "y"), (lambda: dn.Denoiser(exact, 0.1, 10.0)(math.nan * noisy(1.0), 1.0), "y"),
     (lambda: dn.Denoiser(exact, 0.1, 10.0)(torch.tensor(1.0), 1.0), "y"), (lambda: dn.Denoiser(exact, 0.1, 10.0).nearest([1.0, 0.0]), "sigma"),

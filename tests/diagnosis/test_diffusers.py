@@ -244,3 +244,41 @@ def test_networks_that_train_and_labels():
             dn.Denoiser.of_diffusers(unet(), DDPM, bad)
     with pytest.raises(ValueError, match=r"^model: got a module in training mode"):
         dn.Denoiser.of_diffusers(unet().train(), DDPM)
+
+
+def test_a_check_up_tells_a_network_the_class_labels():
+    """Through diffusers: each image with its label, at every call; what it answers is what the network says at that label."""
+    net, seen = unet(num_class_embeds=4), []
+    train, held_out = (dn.normal(np.random.default_rng(k), (20, 2, 8, 8), dtype=torch.float32) for k in (0, 1))
+    labels = [torch.from_numpy(np.random.default_rng(k).integers(0, 4, 20)) for k in (2, 3)]
+    everything, names = torch.cat([train, held_out]), torch.cat(labels)
+
+    def listening(x, k, class_labels):
+        if k[0] < 20:  # nearly without noise
+            nearest = torch.cdist(x.flatten(1), everything.flatten(1)).argmin(1)
+            assert torch.equal(names[nearest], class_labels)
+            seen.append(len(x))
+        return net(x, k, class_labels=class_labels)
+    denoiser = dn.Denoiser.of_diffusers(listening, DDPM)
+    found = dn.checkup(denoiser, train, held_out, labels=labels, levels=denoiser.levels[[5, 400]], samples=0, draws=1, progress=False)
+    assert found.verdict == "no verdict" and sum(seen) >= 40 and not net.training
+    sigma = denoiser.levels[300].item()
+    told = dn.Denoiser.of_diffusers(net, DDPM, label=2)  # a label that is given goes before the fixed one
+    by_hand = [dn.Denoiser.of_diffusers(net, DDPM, label=k)(train[:4], sigma) for k in (0, 1, 2, 3)]
+    for model in (told, dn.Denoiser.of_diffusers(net, DDPM)):
+        one = model(train[:4], sigma, label=torch.arange(4))
+        torch.testing.assert_close(one, torch.stack([by_hand[k][k] for k in range(4)]), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(told(train[:4], sigma), by_hand[2])
+
+
+def test_a_unet_that_gets_other_images_or_no_labels_says_so():
+    sets = [dn.normal(np.random.default_rng(k), (20, 2, 8, 8), dtype=torch.float32) for k in (0, 1)]
+    few = dict(levels=[1.0], samples=0, draws=1, progress=False)
+    for net, given in ((unet(), [x.permute(0, 2, 3, 1).contiguous() for x in sets]), (unet().half(), sets), (unet(), [x.double() for x in sets])):
+        with pytest.raises(ValueError, match=r"^model: got RuntimeError on torch\.float(32|64) records \(16, .*; allowed: "):
+            dn.checkup(dn.Denoiser.of_diffusers(net, DDPM), *given, **few)
+    pipeline = diffusers.DDPMPipeline(unet(), DDPM)
+    with pytest.raises(ValueError, match=r"^model: got DDPMPipeline; allowed: a network: pipeline\.unet"):
+        dn.Denoiser.of_diffusers(pipeline, DDPM)
+    with pytest.raises(ValueError, match=r"^model: got the class UNet2DModel; allowed: an instance of it"):
+        dn.Denoiser.of_diffusers(diffusers.UNet2DModel, DDPM)
