@@ -2,11 +2,11 @@ r"""The losses of pairs of records, a training and a held-out one that share the
 
 Whenever a model is asked, everything is read off that the check-up needs, record by record and averaged over draws of the noise:
 
-* *loss* :math:`\|x - D\|^2 / \sigma^2` of each model, and *gaussian*, that of the best Gaussian denoiser for the training set;
-* *covariates*: what the loss may be regressed on, as the model has no part in it: the length of the noise, the losses of the two
-  ``smooth`` denoisers of a pool of both sets (of which the empirical one has not the record itself), and of reference models;
-* *toward*, *span*: with :math:`D^-` and :math:`D^+` the empirical denoisers of the training set without and with the record,
-  :math:`\langle D - D^-, D^+ - D^-\rangle / \sigma^2` of each model and :math:`\|D^+ - D^-\|^2 / \sigma^2`.
+the *loss* :math:`\|x - D\|^2 / \sigma^2` of each model, and *gaussian*, that of the best Gaussian denoiser for the training set;
+*covariates*, what the loss may be regressed on as the model has no part in it, namely the length of the noise, the losses of the
+two denoisers of ``smooth`` for a pool of both sets (of which the empirical one has not the record itself), and those of reference
+models; and how far answers go *toward* a record, :math:`\langle D - D^-, D^+ - D^-\rangle / \sigma^2` of each model, of the
+*span* :math:`\|D^+ - D^-\|^2 / \sigma^2` between the empirical denoisers of the training set without and with it.
 """
 
 import hashlib

@@ -6,7 +6,7 @@ from ..base import Interval
 from ..page import figures as fig
 from ..page import power
 
-_SIDES = (("training", fig.HARM, 11), ("held-out", fig.SIZES[1], -11))  # name, colour, points upwards to the name
+_SIDES = (("training", fig.HARM, 13), ("held-out", fig.SIZES[1], -15))  # name, colour, points upwards to the name
 
 
 def figures(found) -> list[fig.Picture]:
@@ -29,19 +29,23 @@ def _noise(found):
         rows = _columns(intervals)
         rows = np.where(rows[2] - rows[0] < 0.8, np.clip(rows, -0.5, 1.5), np.nan)  # what is not resolved is not shown
         _band(right, sigma, rows, color)
-        fig.note(right, name, (sigma[middle], rows[1, middle]), color, shift=(4, 0.8 * up))
-    fig.level(right, 1.0, fig.MUTE, "knows it by heart", (wide[0], 1.09))
-    fig.level(right, 0.0, fig.MUTE, "has not seen it", (wide[0], 0.09))
+        shown = np.flatnonzero(np.isfinite(rows[1]))
+        if len(shown):
+            at = shown[abs(shown - middle).argmin()]
+            fig.note(right, name, (sigma[at], rows[1, at]), color, shift=(4, up))
+    fig.level(right, 1.0, fig.MUTE, "with this record", (wide[0], 1.09))
+    fig.level(right, 0.0, fig.MUTE, "all other records", (wide[0], 0.09))
     fig.axes(right, "noise level σ", "position of the answer", log="x", xlim=wide, xticks=ticks, ylim=(-0.55, 1.55))
     k = int(share[1].argmax())
     return fig.show(
         [left, right], "fig-checkup-noise",
         f"Up to {share[1, k]:.1%} of the held-out loss is gone on training records, at σ = {sigma[k]:.2g}.",
         f"Left: the gap as a share of the held-out loss, limits at {found.confidence:.0%} for all levels together. Right: how "
-        "far the answer goes from the empirical denoiser without the record to the one with it, clipped to −0.5 and 1.5.",
+        "far the answer goes from the empirical denoiser of all other training records to the one with this record too, where "
+        "that is resolved. Memory is the distance between the curves, not their height.",
         alt="Left, the share of the held-out denoising loss that is gone on training records, by noise level, with limits. "
-            "Right, the position of the model's answers for training and for held-out records between not having seen a record "
-            "and knowing it by heart, by noise level.")
+            "Right, the position of the model's answers for training and for held-out records between the empirical denoiser "
+            "of all other records and the one with this record too, by noise level.")
 
 
 def _training(found):
@@ -51,7 +55,7 @@ def _training(found):
     for (name, color, up), curve in zip(_SIDES, clock.loss.numpy(), strict=True):
         fig.line(left, tau, curve, color)
         fig.dots(left, tau, curve, color, 5)
-        fig.note(left, name, (tau[-1], curve[-1]), color, shift=(-6, -up), align="right")
+        fig.note(left, name, (tau[-2], curve[-2]), color, shift=(-4, -up), align="right" if up > 0 else "center")
     fig.axes(left, "training time τ", "denoising loss, nats", log=log + "y")
     _band(right, tau, _columns(clock.share), fig.HARM)
     fig.axes(right, "training time τ", "held-out loss that is gone", log=log)

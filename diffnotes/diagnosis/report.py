@@ -34,22 +34,22 @@ def numbers(found: "Checkup") -> Table:
     """The check-up as a table: what was measured, its value with limits, and what a model without memory has."""
     worst, most = (max(range(len(found.levels)), key=lambda k: of[k].mean) for of in (found.auc, found.by_level))
     rows = {
-        "gap, nats a record": {"found": f"{found.gap:.3g}", "without memory": "0", "p": p_text(found.p_value)},
-        "the same without regression": {"found": f"{found.gap_raw:.3g}", "without memory": "0"},
-        "gap, share of the held-out loss": {"found": f"{found.gap_share:.2%}", "without memory": "0"},
-        f"the same at σ = {found.levels[most]:.3g}": {"found": f"{found.by_level[most]:.1%}", "without memory": "0",
-                                                    "p": p_text(found.p_by_level[most].item())},
-        f"members told, AUC at σ = {found.levels[worst]:.3g}": {"found": f"{found.auc[worst]:.2f}", "without memory": "0.50"}}
+        "gap, nats a record": {"found": f"{found.gap:.3g}", "if none": "0", "p": p_text(found.p_value)},
+        "without regression": {"found": f"{found.gap_raw:.3g}", "if none": "0"},
+        "share of the held-out loss": {"found": f"{found.gap_share:.1%}", "if none": "0"},
+        f"share at σ = {found.levels[most]:.2g}": {"found": f"{found.by_level[most]:.1%}", "if none": "0",
+                                                 "p": p_text(found.p_by_level[most].item())},
+        f"AUC at σ = {found.levels[worst]:.2g}": {"found": f"{found.auc[worst]:.2f}", "if none": "0.50"}}
     if found.copies:
-        rows["copies among samples"] = {"found": f"{found.copies.samples:.1%}", "without memory": f"{found.copies.held_out:.1%}"}
-        rows["samples nearer a training record"] = {"found": f"{found.copies.nearer:.0%}", "without memory": "50%",
-                                                    "p": p_text(found.copies.p_value)}
+        rows["copies among samples"] = {"found": f"{found.copies.samples:.1%}", "if none": f"{found.copies.held_out:.1%}"}
+        rows["nearer training records"] = {"found": f"{found.copies.nearer:.0%}", "if none": "50%",
+                                           "p": p_text(found.copies.p_value)}
     if found.likelihood:
-        rows["likelier by, bits per dimension"] = {"found": f"{found.likelihood:.3g}", "without memory": "0"}
-    rows["below the Gaussian's loss, nats"] = {"found": f"{found.against_gaussian:.3g}", "without memory": ""}
-    rows["train and held-out alike?"] = {"found": "", "without memory": "", "p": p_text(found.p_differ)}
-    return table(rows, f"{found.pairs} pairs of a training and a held-out record. Limits at {found.confidence:.0%}; those of a "
-                       "level hold for all levels together.", corner="measured")
+        rows["likelier, bits a dimension"] = {"found": f"{found.likelihood:.3g}", "if none": "0"}
+    rows["below the Gaussian's loss"] = {"found": f"{found.gaussian_share:.1%}"}
+    rows["sets alike?"] = {"p": p_text(found.p_differ)}
+    return table(rows, f"{found.pairs} pairs of a training and a held-out record. If none: what a model without memory has. "
+                       f"Limits at {found.confidence:.0%}; those of a level hold for all levels together.", corner="measured")
 
 
 def text(found: "Checkup") -> str:
@@ -124,8 +124,8 @@ def _where(found) -> str:
 def _position(found) -> str:
     k = int(np.argmin(abs(found.levels.log().numpy() - np.log(found.collapse.at(0.5)))))
     train, held = (side[k] for side in found.position)
-    return (f"At σ = {found.levels[k]:.2g} its answers go {train:.2f} of the way from not having the record to knowing it by "
-            f"heart for training records, and {held:.2f} for new ones; only the difference is memory.")
+    return (f"At σ = {found.levels[k]:.2g} its answers go {train:.2f} of the way from the empirical denoiser of other records to "
+            f"that with this record too, for training records, and {held:.2f} for new ones; only the difference is memory.")
 
 
 def _copies(found) -> str:
