@@ -55,7 +55,8 @@ def _training(found):
     for (name, color, up), curve in zip(_SIDES, clock.loss.numpy(), strict=True):
         fig.line(left, tau, curve, color)
         fig.dots(left, tau, curve, color, 5)
-        fig.note(left, name, (tau[-2], curve[-2]), color, shift=(-4, -up), align="right" if up > 0 else "center")
+        at = max(len(tau) - 2, 0)  # there may be one
+        fig.note(left, name, (tau[at], curve[at]), color, shift=(-4, -up), align="right" if up > 0 else "center")
     fig.axes(left, "training time τ", "denoising loss, nats", log=log + "y")
     _band(right, tau, _columns(clock.share), fig.HARM)
     fig.axes(right, "training time τ", "held-out loss that is gone", log=log)
