@@ -23,7 +23,8 @@ def main(pairs):
     for name, model in models.items():
         begin = time.perf_counter()
         found = dn.checkup(model, images[:2500], images[2500:], pairs=pairs, progress=False)
-        print(f"{name}: {time.perf_counter() - begin:.1f} s, of which {found.cost:.2f} s for a thousand records at one level", flush=True)
+        seconds = time.perf_counter() - begin
+        print(f"{name}: {seconds:.1f} s; {found.cost:.2f} s for a thousand records at one level", flush=True)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ REASONS = {
              "from that, and not from memory.",
     "exchanged": "It knows the held-out records far better than the training records: are the two exchanged?",
     "near copies": "Many held-out records are near copies of training records, so that memory cannot show: hold out others.",
-    "wiring": "It is not seen to denoise even its own training records better than the best Gaussian denoises new ones: it is "
-              "hardly trained, or asked in a wrong way (look at the scale and order of the records, at what the network "
-              "predicts, its times, its label), or the data are Gaussian."}
+    "wiring": "Even its own training records it denoises worse than the best Gaussian denoises new ones: it is hardly trained, "
+              "or asked in a wrong way. Look at the scale and order of the records, at what the network predicts, its times, its "
+              "label."}
 
 
 def sentences(found: "Checkup") -> list[str]:

@@ -91,12 +91,12 @@ class Checkup:
         """Why there may be no verdict: ``shift``, ``exchanged``, ``near copies``, ``wiring``; ``warnings`` says them in words.
 
         The sets differ without any model (p <= 1%); the held-out loss is far below that on training records; two of five held-out
-        records or more are copies of training records; or not even on its own records is the model seen to be better than the
-        best Gaussian.
+        records or more are copies of training records; or even on its own records the model is seen to be worse than the best
+        Gaussian on new ones.
         """
         close = self.copies is not None and self.copies.held_out.low > 0.4
         found = {"shift": self.p_differ <= 0.01, "exchanged": self.gap.high < 0 and self.gap_share.mean < -0.2,
-                 "near copies": close, "wiring": self.own_against_gaussian.low <= 0}
+                 "near copies": close, "wiring": self.own_against_gaussian.high < 0}
         return [name for name, holds in found.items() if holds]
 
     @property
