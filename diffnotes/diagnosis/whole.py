@@ -11,13 +11,13 @@ from torch import Tensor
 
 from ..base import Interval, files, mean_interval
 from ..base import checks as check
+from .chosen import LEAST, Chosen, as_tensor, choose
 from .clocks import clocks
 from .denoisers import Denoiser
 from .evidence import adjusted, auc_interval, pairs_needed, ratio_intervals, swap_tests
 from .levels import collapse, informative, log_weights
-from .likelihood import likelihood_gap
+from .likelier import likelihood_gap
 from .pairs import Measured, Question, measure
-from .records import LEAST, Chosen, as_tensor, choose
 from .result import Checkup
 from .samples import copies, generate
 from .shift import energy_test, mean_test

@@ -11,10 +11,10 @@ from scipy.stats import binom, kstest, norm, t
 
 import diffnotes as dn
 from diffnotes.diagnosis import whole
+from diffnotes.diagnosis.chosen import choose
 from diffnotes.diagnosis.evidence import swap_tests
 from diffnotes.diagnosis.levels import log_weights
 from diffnotes.diagnosis.pairs import Question, measure
-from diffnotes.diagnosis.records import choose
 
 CPU = torch.device("cpu")
 TAU = [10.0, 1e4, 1e9]

@@ -5,7 +5,7 @@ import torch
 from exact_models import F64, TRUE, records
 
 from diffnotes.diagnosis import whole
-from diffnotes.diagnosis.records import choose
+from diffnotes.diagnosis.chosen import choose
 
 
 def row(record, rows):

@@ -6,8 +6,8 @@ import torch
 from exact_models import F64, TRUE, empirical, records
 
 import diffnotes as dn
-from diffnotes.diagnosis.likelihood import likelihood_gap
-from diffnotes.diagnosis.records import choose
+from diffnotes.diagnosis.chosen import choose
+from diffnotes.diagnosis.likelier import likelihood_gap
 from diffnotes.diagnosis.samples import generate
 
 QUIET = dict(progress=False, draws=1, levels=6)

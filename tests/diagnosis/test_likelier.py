@@ -8,7 +8,7 @@ import torch
 from exact_models import F64
 
 import diffnotes as dn
-from diffnotes.diagnosis.likelihood import likelihood_gap
+from diffnotes.diagnosis.likelier import likelihood_gap
 
 S = torch.tensor([0.3, 1.0, 2.0, 0.7], dtype=F64)
 

@@ -58,3 +58,9 @@ def test_property_tests_see_the_same_examples_in_every_run():
     seen.clear()
     one()
     assert seen == first and len(set(seen)) > 50
+
+
+def test_every_module_has_a_name_of_its_own():
+    """Which bug this catches: two files of one name in different rooms, of which only one would ever be broken."""
+    every = [path for path in (mutants.ROOT / "diffnotes").rglob("*.py") if path.stem != "__init__"]
+    assert len(mutants.FILES) == len(every)
