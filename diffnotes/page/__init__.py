@@ -4,7 +4,7 @@ from . import figures, plots
 from .chapter import by_preset, preset, seeds, start
 from .claims import claim, ledger, registry
 from .leafing import leaf
-from .modes import mixer
+from .mixing import mixer
 from .quoting import measured
 from .records import beside, long_run
 from .stopping import stop_the_training

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import diffnotes as dn
-from diffnotes.page import modes
+from diffnotes.page import mixing
 
 TAU = 10.0 ** np.linspace(0, 6, 13)
 TIMES = np.array([0.1, 0.2, 1.0, 4.6, 5.9, 7.0])  # exponents of the learning times; the last is beyond
@@ -31,7 +31,7 @@ def read(picture):
 
 def test_modes_of_like_speed_are_one_family():
     """Which bug this catches: families a step off, a mode counted twice, effects that do not add up, heights of another scale."""
-    found = modes.families(small()["rates"], np.array(small()["effects"]), 1.0, 1e6)
+    found = mixing.families(small()["rates"], np.array(small()["effects"]), 1.0, 1e6)
     assert [(f["low"], f["time"], f["effect"]) for f in found] == [
         (0.0, [0.1, 0.2], -0.2), (1.0, [1.0], -1.0), (4.5, [4.6], 0.02), (5.5, [5.9], 1e-9)]
     assert [f["tall"] for f in found] == [round(0.05 + 0.95 * (1 + np.log10(0.2) / 4.5), 3), 1.0, round(0.05 + 0.95 * (1 + np.log10(0.02) / 4.5), 3), 0.05]
@@ -58,7 +58,7 @@ def test_it_asks_nobody_is_light_and_says_what_it_shows(shown):
 def test_the_still_picture_has_bars_filled_by_the_best_time():
     data = read(dn.mixer(**small()))
     at = int(TEST.argmin())
-    bars, loss = modes._still(data, TAU, at).axes
+    bars, loss = mixing._still(data, TAU, at).axes
     glasses, fills = bars.patches[::2], bars.patches[1::2]
     assert [bar.get_height() for bar in glasses] == [family["tall"] for family in data["families"]]
     share = [np.mean([-expm1(-TAU[at] / 10**t) for t in family["time"]]) for family in data["families"]]
