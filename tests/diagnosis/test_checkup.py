@@ -53,6 +53,22 @@ def test_the_empirical_score_memorises(sets):
     assert not opposite.told and opposite.gap.high < 0
 
 
+def test_swapping_the_two_of_a_pair_changes_no_level_and_turns_its_difference():
+    """Which bug this catches: levels, pool or regression from the training records alone, with which no swap test is exact."""
+    train, held_out = records(90, 0), records(120, 1)
+    pairs = choose(train, held_out, 90, 200, 0).pool[:180].view(90, 2, -1)
+    changed = [train.clone(), held_out.clone()]
+    for first, second in pairs[::2]:
+        k, j = (int((where == one).all(1).nonzero()) for where, one in ((train, first), (held_out, second)))
+        changed[0][k], changed[1][j] = second, first
+    options = QUIET | dict(samples=0, pool=200, draws=1)
+    before, after = dn.checkup(TRUE, train, held_out, **options), dn.checkup(TRUE, *changed, **options)
+    torch.testing.assert_close(after.levels, before.levels, rtol=1e-12, atol=0.0)
+    assert after.gap.mean != before.gap.mean and after.p_shift != before.p_shift
+    whole_swap = dn.checkup(TRUE, *changed, **options | dict(levels=before.levels))
+    assert whole_swap.gap.mean == pytest.approx(after.gap.mean, rel=1e-9)
+
+
 def test_another_sets_empirical_score_tells_nobody(sets):
     found = dn.checkup(empirical(records(64, 2)), *sets, **QUIET)
     assert not found.told and found.verdict != "memorises" and found.copies.samples.mean < 0.2
