@@ -17,6 +17,9 @@ ROLE, PICTURE = r"\{measured\}`(\w+):(\w+)`", r":::\{picture\} (\w+) ([\w-]+)\n:
 SETTINGS = {"95", "2.8", "2", "0", "1", "0.5", "0.01", "0.1", "50", "100", "1200", "2025", "800", "3", "4", "5", "6", "24", "1600"}
 
 
+COUNTED = {5: "five", 6: "six", 7: "seven", 11: "eleven", 12: "twelve", 13: "thirteen"}
+
+
 def quoted(match):
     return quoting.quoted(BOOK / f"{match[1]}.ipynb", match[2])
 
@@ -41,12 +44,15 @@ def test_no_result_is_typed():
     assert typed and set(typed) <= SETTINGS
 
 
-def test_the_first_screen_leads_there():
-    assert 'class="door" href="07_findings_for_practice.html"' in (BOOK / "_ext" / "doors.html").read_text(encoding="utf-8")
+def test_the_first_screen_leads_there_and_counts_right():
+    doors = (BOOK / "_ext" / "doors.html").read_text(encoding="utf-8")
+    said = dict(re.findall(r'class="door" href="(\w+)\.html".*?(\w+) (?:findings in ten|chapters)', doors, re.S))
+    assert said == {"07_findings_for_practice": COUNTED[len(FINDINGS)],
+                    "10_the_theory_step_by_step": COUNTED[len(list(BOOK.glob("[123]*.ipynb")))]}
 
 
 @pytest.mark.skipif(not BUILT.exists(), reason="the book is not built: run python -m tools.build")
-def test_five_pictures_share_a_style_sheet_and_come_as_vectors_alone():
+def test_the_pictures_share_a_style_sheet_and_come_as_vectors_alone():
     article = BUILT.read_text(encoding="utf-8").split("<article")[1].split("</article>")[0]
     assert article.count("<figure") == len(FINDINGS) and article.count("<style>") == 1 and "data:image/png" not in article
     assert article.count("<svg viewBox") >= len(FINDINGS) and article.count('class="measured"') == len(re.findall(ROLE, PAGE))
