@@ -7,7 +7,8 @@ In a notebook's Markdown (plain on GitHub, in Colab and in JupyterLab)
 
 becomes, before MyST parses the cell, a box titled "Lemma 4 (Rate of the flow)"; any other line
 ``<a id="eq-5"></a>`` becomes a MyST target; and links ``[Lemma 4](21_exact_gradient_flow.ipynb#lem-4)``, or into a ``.md`` page,
-go to targets by name, so that Sphinx warns of a broken one.  The paper's own numbers stand in the text and in ``\tag{5}``.
+go to targets by name, so that Sphinx warns of a broken one.  Links of ``.md`` pages do so too.
+The paper's own numbers stand in the text and in ``\tag{5}``.
 Folded proofs are plain ``<details>``, which need no conversion.  A code cell tagged ``hide-cell`` right after a cell that ends
 with a folded solution is its check: the page shows both in one fold.  Code is said to be IPython's, so that
 sphinx-codeautolink can read all cells of a page, and lead from the package's names to the reference.
@@ -72,6 +73,7 @@ def one_fold(cells: list[dict]) -> list[dict]:
 
 def source_read(app, docname, source):
     if not str(app.env.doc2path(docname)).endswith(".ipynb"):
+        source[0] = LINK.sub(r"](#\1)", source[0])
         return
     notebook, book = json.loads(source[0]), Path(app.srcdir) / "book"
     if front.MARK in source[0].replace('\\"', '"'):  # its numbers are those of all chapters

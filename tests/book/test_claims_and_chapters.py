@@ -246,4 +246,6 @@ def test_the_map_of_the_proofs_says_what_the_chapters_store():
         uses = ", ".join(items[used].name for used in items[id].uses) or "no other item"
         proof = f"; its proof: {stored[f'P-{id}'].verdict}" if f"P-{id}" in items else ""
         label = html.escape(f"{items[id].name}, {items[id].role}: {stored[id].verdict}{proof}; uses {uses}")
-        assert re.search(f'<a href="{items[id].chapter}.html" class="[^"]*" aria-label="{re.escape(label)}"', page), label
+        (target,) = re.findall(f'<a href="([^"]*)" class="[^"]*" aria-label="{re.escape(label)}"', page)
+        leads, _, anchor = target.partition("#")
+        assert f'id="{anchor}"' in (HTML / leads).read_text(encoding="utf-8") and page.count(f'href="{target}"') >= 2, label

@@ -92,3 +92,11 @@ def test_a_reader_knows_first_what_to_know_and_what_to_take_away(cells):
 def test_the_page_is_light(cells):
     """A page with its pictures: below 1.5 MB, most of it text that compresses to a third."""
     assert len(json.dumps(cells).encode()) < 3_000_000
+
+
+def test_the_paper_in_ten_minutes_has_at_most_nine_hundred_words():
+    """Up to its exercises, and without what the first screen shows in its place."""
+    cells = json.loads((BOOK / "00_paper_in_ten_minutes.ipynb").read_text(encoding="utf-8"))["cells"]
+    text = "\n".join(source(cell) for cell in cells if cell["cell_type"] == "markdown" and "id=\"front\"" not in source(cell))
+    text = re.sub(r"<[^>]+>|\]\([^)]*\)|\$\$.*?\$\$", " ", text.split("## Exercises")[0], flags=re.S)
+    assert len(re.findall(r"\w[\w.’'-]*", re.sub(r"\$[^$]*\$", "x", text))) <= 900
