@@ -100,7 +100,7 @@ def test_boxes_named_in_words_equations_and_boxes_of_the_same_page_are_shown(bro
     tab, _ = opened(browser, HTML / "book" / f"{page}.html")
     tab.locator(f"article {link}").locator("visible=true").first.hover()
     tab.wait_for_selector(".preview.ready mjx-container")
-    assert tab.evaluate(REPEATED) == []
+    assert tab.evaluate(REPEATED) == [] and tab.locator(".preview [id]").count() == 0
     tab.context.close()
 
 
