@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,6 +51,15 @@ class Address:
         parts = urlsplit(self.repository)
         return f"{COLAB}/github{parts.path}/blob/{self.opens}" if parts.hostname == "github.com" else ""
 
+    @property
+    def discuss(self) -> str:
+        """The foot of every page: a link to where the repository's host takes questions; empty where there is none."""
+        parts = urlsplit(self.repository)
+        if self.unset or not parts.scheme.startswith("http"):
+            return ""
+        place = {"github.com": "discussions", "gitlab.com": "-/issues/new"}.get(parts.hostname or "", "issues/new")
+        return f'<a href="{escape(self.repository)}/{place}">Ask or discuss</a>'
+
     def install(self) -> str:
         """What the first cell of a chapter does where the package is missing: the rest of one line, and the next."""
         if self.unset:
@@ -73,6 +83,7 @@ PLACES = [
     ("_config.yml", r'(?m)^  url: (\S+)$', lambda a: a.repository if a.known else '""'),
     ("_config.yml", r'(?m)^  colab_url: (\S+)$', lambda a: COLAB if a.colab else '""'),
     ("_config.yml", r"(?m)^  use_(?:repository|issues)_button: (\S+)$", lambda a: str(a.known).lower()),
+    ("_config.yml", r"(?m)^  extra_footer: (.+)$", lambda a: f"'{a.discuss}'"),
     ("README.md", r"(?m)^git clone (\S+)", lambda a: a.repository),
     ("book/01_how_to_run.md", r"(?m)^git clone (\S+)", lambda a: a.repository),
     ("book/06_collation.md", r"\[tell us\]\((\S+)/issues\)", lambda a: a.repository),

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from tools import address, codecheck
+from tools import address, codecheck, hero
 from tools.build import ROOT
 from tools.files import write
 from tools.setting import ci
@@ -52,3 +52,4 @@ if __name__ == "__main__":
         print(f"{name}: {store(Path(name)):.0f} s", flush=True)
     address.put(ROOT, address.present(ROOT))  # the README has the chapters' titles
     codecheck.write()
+    hero.write()

@@ -53,7 +53,7 @@ def mnist(source: str = "sample", folder=None) -> Digits:
     path = cache and cache / f"mnist-{source}.npz"
     pair = _read(path, source) if path else None
     if pair is None:
-        pair = _ask(source)
+        pair = _ask(source, path)
         _keep(path, *pair)
     levels, digit = pair
     return Digits(torch.from_numpy(levels), torch.from_numpy(digit.astype(np.int64)))
@@ -133,11 +133,11 @@ def _read(path: Path, source: str):
     return levels, digit
 
 
-def _ask(source: str):
-    """Levels and digits from where they come from."""
+def _ask(source: str, path: Path | None):
+    """Levels and digits from where they come from; path is where they would be kept."""
     name = f"the source of {source!r}"
     try:
-        levels, digit = (np.asarray(part).astype(np.uint8) for part in {"sample": _bundled, "full": _download}[source]())
+        levels, digit = (np.asarray(part).astype(np.uint8) for part in (_bundled() if source == "sample" else _download(path)))
     except (ModuleNotFoundError, ConnectionError):
         raise
     except Exception as error:  # a damaged installation, or an answer of another form
@@ -179,7 +179,7 @@ def _bundled():
     return mnist_data()
 
 
-def _download():
+def _download(path: Path | None):
     try:
         from sklearn.datasets import fetch_openml
     except ModuleNotFoundError as error:
@@ -189,7 +189,8 @@ def _download():
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
             data = fetch_openml("mnist_784", version=1, as_frame=False, data_home=home)
     except Exception as error:  # no network, a proxy's page, half an answer, no pandas to read it with
+        place = path or "mnist-full.npz in a folder that DIFFNOTES_CACHE names"
         raise ConnectionError('mnist: source "full" is not in the cache and OpenML cannot be reached or read '
-                              f'({type(error).__name__}: {error}); source "sample" needs no network, and the file mnist-full.npz '
-                              'of another machine\'s cache will do in this one\'s') from error
+                              f'({type(error).__name__}: {error}); source "sample" needs no network, and mnist-full.npz of '
+                              f'another machine\'s cache will do as {place}') from error
     return data.data, data.target

@@ -191,6 +191,8 @@ def test_full_data_offline_is_one_clear_error(tmp_path, monkeypatch, error):
     with pytest.raises(ConnectionError, match=f'source "full" is not in the cache and OpenML cannot be reached.*{type(error).__name__}') as raised:
         dn.mnist("full", folder=tmp_path)
     assert raised.value.__cause__ is error and list(tmp_path.iterdir()) == []
+    said = str(raised.value)  # what works without, and where a file may be put by hand
+    assert 'source "sample" needs no network' in said and said.endswith(f"will do as {tmp_path / 'mnist-full.npz'}")
 
 
 @pytest.mark.parametrize("error", [OSError("half"), ValueError("half"), ImportError("half")])

@@ -46,7 +46,7 @@ def test_an_address_reaches_every_place_and_goes_again(copy, repository, pages):
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
     assert address.main(["--check"], copy) == address.MISSING
     found = address.new(copy, repository)
-    assert found.pages == pages and len(address.put(copy, found)) == len(before) - 2 - (not found.known)  # not _toc.yml and the version
+    assert found.pages == pages and len(address.put(copy, found)) == len(before) - 2  # not _toc.yml and the version
     assert address.put(copy, found) == [] and address.main(["--check", f"{repository}.git"], copy) is None
     assert f"git+{repository}@v{found.version}" in first_cell(copy) and address.UNSET not in "".join(
         path.read_text(encoding="utf-8") for path in before)
@@ -55,6 +55,20 @@ def test_an_address_reaches_every_place_and_goes_again(copy, repository, pages):
     assert config["html"]["use_issues_button"] is found.known and bool(config["launch_buttons"]["colab_url"]) is ("github.com" in repository)
     address.main(["--unset"], copy)
     assert before == {path: path.read_bytes() for path in before} and "no address yet" in first_cell(copy)
+
+
+@pytest.mark.parametrize("remote, place", [
+    ("https://github.com/a/b", "https://github.com/a/b/discussions"), ("https://gitlab.com/a/b", "https://gitlab.com/a/b/-/issues/new"),
+    ("https://code.example/a/b'c", "https://code.example/a/b&#x27;c/issues/new"), ("/a/b.git", "")])
+def test_every_page_s_foot_leads_to_where_one_can_ask_if_there_is_such_a_place(copy, remote, place):
+    def foot():
+        return yaml.safe_load((copy / "_config.yml").read_text(encoding="utf-8"))["html"]["extra_footer"]
+
+    address.main(["--unset"], copy)
+    assert foot() == ""
+    address.main([remote], copy)
+    assert foot() == (f'<a href="{place}">Ask or discuss</a>' if place else "")
+    assert address.main(["--check"], copy) is None
 
 
 def test_a_new_version_reaches_first_cells_and_buttons(copy):
