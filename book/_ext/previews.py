@@ -1,4 +1,4 @@
-"""What links lead to, beside each page: its boxes, equations and claims, as ``previews.js`` shows them over a link.
+"""What links lead to, beside each page: its boxes, equations, claims and words, as ``previews.js`` shows them over a link.
 
 ``_previews/PAGE.js`` holds them by anchor, and a box also by kind and number, such as ``Lemma 4``, for links to a page whose
 text says it.  They are scripts, as a page opened from a file may read no other kind, and are read on the first hover: a page
@@ -18,6 +18,8 @@ def shown(node) -> bool:
     """Whether a link to this node is better shown than described."""
     if isinstance(node, nodes.admonition):
         return "paper" in node["classes"]
+    if isinstance(node, nodes.paragraph):
+        return bool(node["ids"])  # a word's meaning, or what an anchor stands before
     return isinstance(node, nodes.math_block) or (isinstance(node, nodes.container) and "entry" in node["classes"])
 
 

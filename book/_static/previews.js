@@ -1,4 +1,4 @@
-// What a link inside the book leads to, a box, an equation or a claim, beside the link: under a mouse, or at the focus of keys.
+// What a link inside the book leads to, a box, an equation, a claim or a word's meaning, beside the link: under a mouse, or at the focus of keys.
 // Escape closes it.  The previews of a page (book/_ext/previews.py) are read when a link to it is first pointed at.
 document.addEventListener("DOMContentLoaded", () => {
   const LABEL = /^(Theorem|Lemma|Corollary|Proposition|Remark|Assumption|Figure) [\w-]+/;  // as in previews.py

@@ -95,8 +95,9 @@ def test_keys_open_a_preview_that_fits_a_phone_and_passes_the_audit(browser, sch
 @in_a_browser
 @pytest.mark.parametrize("page, link", [
     ("03_claim_ledger", ".entry strong a:has-text('Theorem 2')"),  # a link to a page that says which of its boxes it means
-    ("21_exact_gradient_flow", "a[href$='#eq-13']"), ("14_random_features", "a[href='#ex-14-2']")])
-def test_boxes_named_in_words_equations_and_boxes_of_the_same_page_are_shown(browser, page, link):
+    ("21_exact_gradient_flow", "a[href$='#eq-13']"), ("14_random_features", "a[href='#ex-14-2']"),
+    ("14_random_features", "a[href$='#word-kernel']")])
+def test_boxes_named_in_words_equations_boxes_of_the_same_page_and_words_are_shown(browser, page, link):
     tab, _ = opened(browser, HTML / "book" / f"{page}.html")
     tab.locator(f"article {link}").locator("visible=true").first.hover()
     tab.wait_for_selector(".preview.ready mjx-container")
@@ -132,18 +133,19 @@ def test_every_page_has_its_previews_without_anchors_and_links():
     assert count > 200
 
 
-def test_a_page_offers_boxes_equations_and_claims_by_name_and_nothing_else():
+def test_a_page_offers_boxes_equations_claims_and_words_by_name_and_nothing_else():
     title = nodes.title("", "", nodes.Text("Lemma 4 (Rate)"), ids=["t"])
     link = nodes.reference("", "a link", refuri="x.html")
     box = nodes.admonition("", title, nodes.paragraph("", "", link), classes=["paper", "lemma"], ids=["lem-4"])
     second = nodes.admonition("", nodes.title("", "Lemma 4 again"), classes=["paper"], ids=["lem-4-again"])
     fold = nodes.raw("", "<details><p>long</p></details>", format="html")
     claim = nodes.container("", nodes.paragraph("", "says"), fold, classes=["entry"], ids=["claim-l4"])
-    others = [nodes.admonition("", nodes.paragraph("", "a note"), classes=["note"], ids=["n"]), nodes.paragraph("", "", ids=["p"]),
+    word = nodes.paragraph("", "a bump", ids=["word-mode"])
+    others = [nodes.admonition("", nodes.paragraph("", "a note"), classes=["note"], ids=["n"]), nodes.paragraph("", "no name"),
               nodes.math_block("", "y"), nodes.container("", ids=["c"])]
-    tree = nodes.section("", box, second, claim, nodes.math_block("", "x", ids=["eq-8"]), *others, ids=["s"])
+    tree = nodes.section("", box, second, claim, nodes.math_block("", "x", ids=["eq-8"]), word, *others, ids=["s"])
     found = previews.found(tree, lambda node: node.pformat())
-    assert list(found) == ["lem-4", "Lemma 4", "lem-4-again", "claim-l4", "eq-8"]
+    assert list(found) == ["lem-4", "Lemma 4", "lem-4-again", "claim-l4", "eq-8", "word-mode"]
     assert found["lem-4"] == found["Lemma 4"] and "a link" in found["lem-4"] and "refuri" not in found["lem-4"]
     assert "ids=" not in "".join(found.values()).replace('ids=""', "") and "long" not in found["claim-l4"] and "says" in found["claim-l4"]
     assert box["ids"] == ["lem-4"] and link.parent  # the page itself is as it was
