@@ -95,7 +95,7 @@ def test_keys_open_a_preview_that_fits_a_phone_and_passes_the_audit(browser, sch
 @in_a_browser
 @pytest.mark.parametrize("page, link", [
     ("03_claim_ledger", ".entry strong a:has-text('Theorem 2')"),  # a link to a page that says which of its boxes it means
-    ("21_exact_gradient_flow", "a[href$='#eq-13']"), ("14_random_features", "a[href='#ex-14-2']"),
+    ("21_exact_gradient_flow", "a[href$='#eq-13']"), ("14_random_features", "a[href='#ex-14-3']"),
     ("14_random_features", "a[href$='#word-kernel']")])
 def test_boxes_named_in_words_equations_boxes_of_the_same_page_and_words_are_shown(browser, page, link):
     tab, _ = opened(browser, HTML / "book" / f"{page}.html")
