@@ -8,6 +8,7 @@ on the device that DIFFNOTES_DEVICE names, or on CUDA.
 import datetime
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -44,21 +45,28 @@ def keep(preset: str, name: str, found: dict, record: dict) -> None:
     record["presets"].setdefault(preset, {})[name] = found
 
 
-def main(preset: str, notebooks: list[Path]) -> None:
+def main(preset: str, notebooks: list[Path]) -> int:
+    """How many did not run; the others are kept."""
     if preset not in ("paper", "gpu"):
         raise SystemExit(f"preset: got {preset!r}; allowed: paper, gpu")
     recorded = {path.stem for path in (ROOT / "diffnotes" / "page" / "records").glob("*.json")} if preset == "paper" else set()
-    made_from = commit()
+    made_from, failed = commit(), 0
     for notebook in notebooks or [path for path in sorted((ROOT / "book").glob("*.ipynb")) if path.stem not in recorded]:
         if not knows(notebook, preset):
             print(f"{notebook.stem} has no preset {preset}")
             continue
-        found = measure(preset, notebook) | {"commit": made_from}
+        try:
+            found = measure(preset, notebook) | {"commit": made_from}
+        except subprocess.CalledProcessError:  # has said why
+            print(f"{preset} {notebook.stem}: it did not run", flush=True)
+            failed += 1
+            continue
         change(CHECKED, partial(keep, preset, notebook.stem, found))
         print(f"{preset} {notebook.stem}: {found['minutes']} minutes", flush=True)
+    return failed
 
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
-    main(sys.argv[1], [Path(path).resolve() for path in sys.argv[2:]])
+    sys.exit(main(sys.argv[1], [Path(path).resolve() for path in sys.argv[2:]]) > 0)
