@@ -86,7 +86,7 @@ def calls(device="cpu"):
         "training_times": (dn.training_times, dict(first=1.0, last=10.0, count=3)),
         "VE": (dn.VE, dict(sigma=25.0, T=1.0)), "OU": (dn.OU, dict(rate=1.0, T=5.0)),
         "Karras": (dn.Karras, dict(T=80.0)),
-        "VP": (dn.VP, dict(beta_min=0.1, beta_max=20.0, T=1.0)), "Driftless": (dn.Driftless, dict(inner=SDE)),
+        "VP": (dn.VP, dict(beta_min=0.1, beta_max=20.0, T=1.0)),
         "Standardised": (dn.Standardised, dict(inner=SDE, spread=2.0)), "Standardised.unit": (dn.Standardised(SDE, 2.0).unit, dict(t=tau)),
         **{f"LinearSDE.{k}": (getattr(SDE, k), dict(t=tau)) for k in ("drift_rate", "diffusion", "scale", "std", "log_noise", "resolved")},
         "LinearSDE.time_at_log_noise": (SDE.time_at_log_noise, dict(level=tau)),
