@@ -180,7 +180,7 @@ def calls(device="cpu"):
         "inflation": (dn.inflation, dict(population=statistics, data=statistics, tau=tau)),
         "resolvent_samples": (dn.resolvent_samples, dict(K=2.0, tau=tau, m=4, delta=0.1)),
         "least_bracket": (dn.least_bracket, dict(m=tau + 2, n=5.0)), "variance_term": (dn.variance_term, dict(tau=tau, m=4.0, n=5.0)),
-        "width_exponent": (dn.width_exponent, dict(rate=0.5)), "kappa_false": (dn.kappa_false, dict(d=2)), "kappa_proved": (dn.kappa_proved, dict(d=2)),
+        "kappa_false": (dn.kappa_false, dict(d=2)), "kappa_proved": (dn.kappa_proved, dict(d=2)),
         "sphere_points": (partial(dn.sphere_points, **on), dict(degree=3)), "outer_weights": (dn.outer_weights, dict(values=torch.ones(4, 8, **kind))),
         "sample_bound": (dn.sample_bound, dict(features=phi, sde=SDE, weighting=SDE.std, t_min=0.1, radius=2.0, n=50, delta=0.1)),
         "SampleBound.loss": (bound.loss, dict(flow=flow)),

@@ -123,6 +123,19 @@ def labels(name: str, value, count: int) -> Tensor:
     return found.long()
 
 
+def broadcast(low: float, **values) -> tuple[Tensor, ...]:
+    """Tensors of numbers of at least ``low``, by name, all of the first one's kind and brought to one shape."""
+    first = tensor(*next(iter(values.items())))
+    found = {name: tensor(name, value, like=first) for name, value in values.items()}
+    for name, value in found.items():
+        holds(name, value >= low, f"numbers of at least {low:g}", value)
+    try:
+        return torch.broadcast_tensors(*found.values())
+    except RuntimeError:
+        shapes = ", ".join(str(tuple(value.shape)) for value in found.values())
+        fail(next(iter(values)), f"shapes {shapes} of {', '.join(values)}", "shapes that broadcast")
+
+
 def kind(dtype, device) -> dict:
     """dtype and device for tensors made from numbers alone: the CPU without a device, whatever torch's default is."""
     return dict(dtype=dtype, device="cpu" if device is None else device)
