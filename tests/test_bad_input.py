@@ -205,7 +205,7 @@ def calls(device="cpu"):
         "probability_flow": (dn.probability_flow, dict(score=plane.score, sde=SDE, x=data, t=down)),
         "probability_flow_log_prob": (dn.probability_flow_log_prob, dict(
             score=plane.score, sde=SDE, x=data, t=down.flip(0), prior_log_prob=lambda x: -(x**2).sum(-1) / 2, probes=2, generator=rng())),
-        "reverse_sde": (dn.reverse_sde, dict(score=plane.score, sde=SDE, x=data, t=down, generator=rng(), corrector=1, snr=0.1, paths=False)),
+        "reverse_sde": (dn.reverse_sde, dict(score=plane.score, sde=SDE, x=data, t=down, generator=rng(), paths=False)),
         "geometric_interval": (dn.geometric_interval, dict(values=line.exp(), confidence=0.9)),
         "mean_interval": (dn.mean_interval, dict(values=line, confidence=0.9)),
         "normal": (dn.normal, dict(generator=rng(), shape=(2, 3))), "uniform": (dn.uniform, dict(generator=rng(), shape=(2, 3))),
