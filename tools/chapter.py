@@ -12,6 +12,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tools.build import ROOT
+from tools.store import METADATA
 
 QUESTION = """# {title}
 
@@ -87,10 +88,7 @@ def chapter(name: str, title: str, folder: Path = ROOT / "book") -> Path:
         new_markdown_cell(VERDICT),
         new_markdown_cell(EXERCISES.format(number=number)), new_code_cell(SOLUTION, metadata={"tags": ["hide-cell"]}),
         new_markdown_cell(NEXT)]
-    notebook = new_notebook(cells=cells)
-    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-                         "language_info": {"name": "python"}}
-    nbformat.write(notebook, path)
+    nbformat.write(new_notebook(cells=cells, metadata=METADATA), path)
     return path
 
 
