@@ -5,19 +5,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from swish_nets import F64, SDE, generators, nets
 
 import diffnotes as dn
-
-SDE = dn.VE()
-F64 = torch.float64
-
-
-def generators(seeds, stream):
-    return [np.random.default_rng([seed, stream]) for seed in seeds]
-
-
-def nets(seeds, width=5, **kwargs):
-    return dn.SwishNet.draw(width, SDE, generators(seeds, 1), **{"dtype": F64, **kwargs})
 
 
 @settings(deadline=None, max_examples=20)
