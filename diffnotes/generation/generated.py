@@ -28,7 +28,9 @@ class Generated:
 
     def below(self, split: float) -> Tensor:
         """The share of what is generated that lies below ``split``, such as the weight of the modes there: [*b]."""
-        return self.shares([check.number("split", split)])[..., 0]
+        split = check.number("split", split)
+        share = ((split - self.x) / self.width + 0.5).clamp(0, 1)  # the part of each cell that is below
+        return self.density @ (self.width * share) / (self.density @ self.width)
 
     def shares(self, splits) -> Tensor:
         """The shares below, between and above increasing ``splits`` [k], such as the weights of modes: [*b, k + 1], sum one."""
