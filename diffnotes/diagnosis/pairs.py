@@ -21,8 +21,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..base import files
-from ..base.sweeps import run
+from ..base import files, sweeps
 from .smooth import Empirical, Gaussian
 
 
@@ -158,7 +157,7 @@ def _results(question, smooth, blocks, paths, executor):
     yield from ((k, one, False) for k, one in enumerate(kept) if one is not None)
     missing = [k for k, one in enumerate(kept) if one is None]
     asked = [dict(question=question, smooth=smooth, pairs=pairs) for pairs in blocks]
-    for k, result in run(ask, asked, missing, executor):
+    for k, result in sweeps.run(ask, asked, missing, executor):
         yield k, _keep(result, paths[k]), True
 
 
