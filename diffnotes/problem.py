@@ -9,7 +9,7 @@ A ``Problem`` holds target, process, loss, quadrature and random streams once, s
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
@@ -192,26 +192,18 @@ class Run:
         return certificate(flow, self.flow.statistics, tau, kl_factor=problem.kl_factor(), prior_kl=problem.marginals.prior_kl())
 
 
-class Runs:
-    """Trainings that differ by their seed; whatever is read off has the seeds in front: [seeds, *shape of tau]."""
+class Runs(tuple[Run, ...]):
+    """Trainings that differ by their seed, a tuple of ``Run``; read-outs have the seeds in front: [seeds, *shape of tau]."""
 
-    def __init__(self, each: Iterable[Run]):
-        self.each = tuple(each)
-        if not self.each or not all(isinstance(run, Run) for run in self.each):
-            check.fail("each", f"{len(self.each)} things", "at least one Run")
-
-    def __len__(self) -> int:
-        return len(self.each)
-
-    def __iter__(self) -> Iterator[Run]:
-        return iter(self.each)
-
-    def __getitem__(self, k: int) -> Run:
-        return self.each[k]
+    def __new__(cls, each: Iterable[Run]):
+        self = super().__new__(cls, each)
+        if not self or not all(isinstance(run, Run) for run in self):
+            check.fail("each", f"{len(self)} things", "at least one Run")
+        return self
 
     def map(self, function) -> Tensor:
         """function(run) of every run, stacked: [seeds, ...]."""
-        found = [function(run) for run in self.each]
+        found = [function(run) for run in self]
         return torch.stack([value if isinstance(value, Tensor) else torch.as_tensor(value, device="cpu") for value in found])
 
     def loss(self, tau) -> Tensor:
@@ -232,12 +224,12 @@ class Runs:
 
     def score(self, tau):
         """All networks as one function of x [N, d] and t, with values [seeds, *shape of tau, N, d]."""
-        scores = [run.score(tau) for run in self.each]
+        scores = [run.score(tau) for run in self]
         return lambda x, t: torch.stack([score(x, t) for score in scores])
 
     def generated(self, tau, **solver) -> Generated:
         """The densities that the trained networks generate, all seeds and times solved together."""
-        return self.each[0].problem.generated(self.score(tau), **solver)
+        return self[0].problem.generated(self.score(tau), **solver)
 
     def divergence(self, tau, **solver) -> Tensor:
         """KL(target || generated) in nats."""
@@ -245,12 +237,12 @@ class Runs:
 
     def typical(self) -> Run:
         """The run that stands for all: its test loss stays nearest to the median, on average over log tau from 1 to 1e10."""
-        flow = self.each[0].flow
+        flow = self[0].flow
         tau = training_times(1.0, 1e10, 41, device=flow.theta0.device).to(check.with_values("runs", flow.theta0).dtype)
         curves = self.test_loss(tau).log()
-        return self.each[int((curves - curves.quantile(0.5, dim=0)).abs().mean(1).argmin())]
+        return self[int((curves - curves.quantile(0.5, dim=0)).abs().mean(1).argmin())]
 
     def certificate(self, tau) -> Certificate:
         """The terms of (A), (B) and (C), with the seeds in front."""
-        terms = [asdict(run.certificate(tau)) for run in self.each]
+        terms = [asdict(run.certificate(tau)) for run in self]
         return Certificate(**{name: torch.stack([one[name] for one in terms]) for name in terms[0]})

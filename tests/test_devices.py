@@ -92,7 +92,7 @@ def test_cuda_agrees_with_the_cpu_on_the_same_noise(device):
 
 
 # Their device is an argument, they start from numbers alone, or their clusters are on the CPU.
-MAKERS = {"kappa_false", "kappa_proved", "width_exponent", "LinearSDE.growth", "LinearSDE.geometric_times", "time_nodes", "bounds.gaussian_tail", "bounds.gaussian_tail_union", "stretched_grid",
+MAKERS = {"kappa_false", "kappa_proved", "LinearSDE.growth", "LinearSDE.geometric_times", "time_nodes", "bounds.gaussian_tail", "bounds.gaussian_tail_union", "stretched_grid",
           "normal", "uniform", "permutation", "Scaling.none", "Clusters.large", "Clusters.draw", "training_times", "Clusters.facts",
           "MonteCarlo", "MonteCarlo.mean", "MonteCarlo.bound", "FeatureParts", "FeatureParts.edges", "feature_parts"}
 NEED_VALUES = {"bounds.power_law", "sample_bound", "mean_interval", "geometric_interval", "kmeans", "generate", "kernel_nodes", "DiffusedMixture.prior_kl", "Problem.kl_factor", "flowed", "integrated", "read_outs",

@@ -43,23 +43,19 @@ def anew() -> None:
 def build() -> Path:
     """Run Jupyter Book; returns the first page, or exits with its status."""
     with alone(out()):
-        return build_alone()
-
-
-def build_alone() -> Path:
-    first = out() / "html" / "index.html"
-    shared = [ROOT / "_toc.yml", ROOT / "_config.yml"]
-    for folder in ("book/_static", "book/_ext", "diffnotes"):
-        shared += [path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    if not first.exists() or any(path.stat().st_mtime > first.stat().st_mtime for path in shared):
-        anew()  # Sphinx looks at pages only
-    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]  # it has no __main__
-    command = [*jupyter_book, "build", str(ROOT), "--path-output", str(out().parent), "-W", "-n", "--keep-going", "-q"]
-    status = subprocess.run(command, check=False).returncode
-    if status:
-        anew()
-        sys.exit(status)
-    return first
+        first = out() / "html" / "index.html"
+        shared = [ROOT / "_toc.yml", ROOT / "_config.yml"]
+        for folder in ("book/_static", "book/_ext", "diffnotes"):
+            shared += [path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+        if not first.exists() or any(path.stat().st_mtime > first.stat().st_mtime for path in shared):
+            anew()  # Sphinx looks at pages only
+        jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]  # it has no __main__
+        command = [*jupyter_book, "build", str(ROOT), "--path-output", str(out().parent), "-W", "-n", "--keep-going", "-q"]
+        status = subprocess.run(command, check=False).returncode
+        if status:
+            anew()
+            sys.exit(status)
+        return first
 
 
 if __name__ == "__main__":

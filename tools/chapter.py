@@ -12,6 +12,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tools.build import ROOT
+from tools.store import METADATA
 
 QUESTION = """# {title}
 
@@ -39,12 +40,11 @@ print(f"mean over seeds: {dn.mean_interval(values)}")"""
 FIGURE = """t = torch.linspace(0.1, sde.T, 20, dtype=torch.float64, device=device)
 noise = torch.stack([dn.normal(np.random.default_rng(seed), (20, 1), device=device) for seed in seeds])
 paths = torch.stack([sde.perturb(x0.expand(20, 1), t, z)[:, 0] for z in noise])
-figure, ax = dn.plots.panels(height=3.4)
-dn.plots.band(ax, t, paths, color=dn.plots.BLUE)
-dn.plots.label(ax, "SDE time $t$", "x(t)");"""
-ABOUT = {"mystnb": {
-    "figure": {"caption": "What is drawn, over how many seeds, with which bands.", "name": "fig-{name}"},
-    "image": {"alt": "What one sees, for those who cannot: the panels, the axes with their ranges, the curves, how they run."}}}
+ax, = dn.figures.panels()
+dn.figures.line(ax, t, paths, dn.figures.SIZES[0])
+dn.figures.axes(ax, "SDE time t", "x(t)")
+dn.figures.show([ax], "fig-{anchor}", "What the picture says.", "What is drawn, over how many seeds, with which bands.",
+                alt="What one sees, for those who cannot: the panels, the axes with their ranges, the curves, how they run.")"""
 VERDICT = """## Verdict
 
 The criterion in words, before the cell that applies it."""
@@ -84,20 +84,12 @@ def chapter(name: str, title: str, folder: Path = ROOT / "book") -> Path:
         new_markdown_cell(QUESTION.format(title=title)), new_code_cell(setup()),
         new_markdown_cell(STATEMENT.format(anchor=anchor)), new_code_cell(INSTANCE),
         new_markdown_cell(PROOF), new_code_cell(MEASURE),
-        new_code_cell(FIGURE, metadata={**named(ABOUT, anchor), "tags": ["hide-input"]}),
+        new_code_cell(FIGURE.format(anchor=anchor), metadata={"tags": ["hide-input"]}),
         new_markdown_cell(VERDICT),
         new_markdown_cell(EXERCISES.format(number=number)), new_code_cell(SOLUTION, metadata={"tags": ["hide-cell"]}),
         new_markdown_cell(NEXT)]
-    notebook = new_notebook(cells=cells)
-    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-                         "language_info": {"name": "python"}}
-    nbformat.write(notebook, path)
+    nbformat.write(new_notebook(cells=cells, metadata=METADATA), path)
     return path
-
-
-def named(about: dict, anchor: str) -> dict:
-    """The figure's metadata (caption, name, text alternative) with a name of its own."""
-    return json.loads(json.dumps(about).replace("{name}", anchor))
 
 
 def setup() -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 import diffnotes as dn
+from tools import files
 from tools.address import present
 from tools.build import ROOT
 
@@ -42,9 +43,7 @@ def text(root: Path = ROOT) -> str:
 
 
 def write(root: Path = ROOT) -> Path:
-    path = root / "codecheck.yml"
-    path.write_text(text(root), encoding="utf-8", newline="\n")
-    return path
+    return files.write(root / "codecheck.yml", text(root))
 
 
 if __name__ == "__main__":

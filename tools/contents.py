@@ -46,6 +46,5 @@ def badges(address) -> str:
         for name in ("check", "pages"):
             workflow = f"{address.repository}/actions/workflows/{name}.yml"
             shown.append(f"[![{name}]({workflow}/badge.svg)]({workflow})")
-    if address.colab:
         shown.append(f"[PDF and offline pages]({address.repository}/releases/tag/v{address.version})")
     return " ".join([f"**[Read the book]({address.pages})**", *shown])

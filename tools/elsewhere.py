@@ -16,7 +16,7 @@ import tomllib
 import venv
 from pathlib import Path
 
-from diffnotes.page.claims import stored
+from diffnotes.page.claims import verdicts
 from tools import address
 from tools.build import ROOT, out
 from tools.checkout import clone
@@ -77,7 +77,7 @@ def run(python: Path, chapter: Path, folder: Path, repository: str = "") -> tupl
     ci(variables)
     begin = time.perf_counter()
     subprocess.run([python, "-c", EXECUTE, copy.name], cwd=folder, env=variables, check=True, capture_output=True, text=True)
-    return {claim.id: claim.verdict for claim in stored(copy)}, time.perf_counter() - begin
+    return verdicts(copy), time.perf_counter() - begin
 
 
 def main(name: str, chapters: list[Path]) -> int:
@@ -88,7 +88,7 @@ def main(name: str, chapters: list[Path]) -> int:
         for chapter in chapters or sorted((ROOT / "book").glob("*.ipynb")):
             folder = Path(place) / chapter.stem
             folder.mkdir()
-            expected = {claim.id: claim.verdict for claim in stored(chapter)}
+            expected = verdicts(chapter)
             try:
                 found, seconds = run(python, chapter, folder, source)
             except subprocess.CalledProcessError as error:

@@ -25,7 +25,7 @@ from xml.etree import ElementTree
 
 import torch
 
-from diffnotes.page.claims import stored
+from diffnotes.page.claims import verdicts
 from tools.build import ROOT, out
 from tools.gpu_run import STOPPED, Run, opened, process
 from tools.gpu_summary import put
@@ -63,7 +63,7 @@ def chapter(run: Run, notebook: Path, device: str, *options, preset: str = "ci",
             ["-m", "tools.plain", notebook.resolve(), result, *options], max(run.left(), 1), Path(place),
             DIFFNOTES_PRESET=preset, DIFFNOTES_DEVICE=device, DIFFNOTES_CACHE=str(run.digits), **few)
         found = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {"cells": {}, "verdicts": {}, "errors": []}
-    kept = {claim.id: claim.verdict for claim in stored(notebook)}
+    kept = verdicts(notebook)
     other = {id: f"{kept.get(id, 'none')}, here {found['verdicts'].get(id, 'none')}" for id in kept | found["verdicts"]
              if kept.get(id) != found["verdicts"].get(id)}
     found["errors"] += [status] if failed and status != STOPPED else []

@@ -1,8 +1,8 @@
 """Execute a chapter's code cells in this process, without Jupyter: ``python -m tools.plain NOTEBOOK RESULT``.
 
 It needs no more than the package does.  RESULT, a JSON file written after every cell, gets the seconds of each cell, the
-verdicts, and where a cell failed; the cells after it run all the same.  With ``--keep FOLDER`` pictures, printed text, trainings
-and clusters stay there, and a second run takes the trainings and clusters from there.  ``--sample``: 5,000 digits stand for all.
+verdicts, and where a cell failed; the cells after it run all the same.  With ``--keep FOLDER`` trainings and clusters stay
+there, and a second run takes them from there; RESULT then has what was printed, too.  ``--sample``: 5,000 digits stand for all.
 """
 
 import argparse
@@ -18,7 +18,6 @@ from collections import Counter
 from pathlib import Path
 from unittest import mock
 
-import matplotlib.pyplot as plt
 import torch
 
 import diffnotes as dn
@@ -83,9 +82,6 @@ def execute(notebook: Path, result: Path, keep: Path | None = None, sample: bool
             found["errors"] += [f"cell {number}: {error}"] if error else []
             if kept:
                 found.setdefault("printed", {})[str(number)] = text
-                for figure in plt.get_fignums():
-                    plt.figure(figure).savefig(keep / f"cell-{number}-{figure}.png")
-            plt.close("all")
             write(result, json.dumps(found))
     return found
 
@@ -99,7 +95,7 @@ def code(notebook: Path):
 
 def run(source: str, name: str, namespace: dict, device: torch.device) -> tuple[str, str]:
     """Execute one cell to its end on the device: the last line of its traceback, if it failed, and what it printed."""
-    linecache.cache[name] = len(source), None, source.splitlines(True), name  # for tracebacks, and for dn.sweep's cache
+    linecache.cache[name] = len(source), None, source.splitlines(True), name  # for tracebacks
     error, text = "", io.StringIO()
     with contextlib.redirect_stdout(text):
         try:

@@ -15,11 +15,12 @@ import time
 from functools import partial
 from pathlib import Path
 
+from diffnotes.page.claims import verdicts
 from tools.build import ROOT
 from tools.check import CHECKED
 from tools.checkout import commit
 from tools.files import change
-from tools.record import execute, verdicts_of
+from tools.record import execute
 from tools.timing import machine
 
 
@@ -32,7 +33,7 @@ def measure(preset: str, notebook: Path) -> dict:
         execute(notebook, copy, {"DIFFNOTES_PRESET": preset, "DIFFNOTES_DEVICE": device})
         minutes = round((time.perf_counter() - begin) / 60, 1)
         return dict(minutes=minutes, date=datetime.date.today().isoformat(),
-                    machine=f"{machine()}, {device}, threads: {threads}", verdicts=verdicts_of(copy))
+                    machine=f"{machine()}, {device}, threads: {threads}", verdicts=verdicts(copy))
 
 
 def knows(notebook: Path, preset: str) -> bool:

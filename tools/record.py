@@ -15,11 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import nbformat
 import numpy
 import torch
 
-from diffnotes.page import claims, records
+from diffnotes.page import claims, quoting, records
 from tools.build import ROOT
 from tools.checkout import commit
 from tools.files import write
@@ -36,15 +35,16 @@ def record(notebook: Path) -> Path:
     """Execute the variants of one chapter and write its record in one rename."""
     if "dn.beside(" not in notebook.read_text(encoding="utf-8"):
         sys.exit(f"{notebook}: no dn.beside in it, nothing to record")
-    verdicts, minutes, shown, made_from = {"ci": verdicts_of(notebook)}, 0.0, None, commit()
+    verdicts, minutes, shown, made_from = {"ci": claims.verdicts(notebook)}, 0.0, None, commit()
     with tempfile.TemporaryDirectory() as folder:
         for name, environment in VARIANTS.items():
             copy = Path(folder) / notebook.name
             begin = time.perf_counter()
             execute(notebook, copy, environment)
-            verdicts[name] = verdicts_of(copy)
+            verdicts[name] = claims.verdicts(copy)
             if shown is None:
-                minutes, shown = (time.perf_counter() - begin) / 60, outputs(copy, records.MIME)
+                minutes = (time.perf_counter() - begin) / 60
+                shown = next(data[records.MIME] for data in quoting.outputs(copy) if records.MIME in data)
                 seeds = max(claim.seeds for claim in claims.stored(copy))
     result = {
         "command": f"python -m tools.record book/{notebook.name}",
@@ -54,7 +54,7 @@ def record(notebook: Path) -> Path:
         "seeds": seeds,
         "versions": f"torch {torch.__version__.split('+')[0]}, numpy {numpy.__version__}, Python {platform.python_version()}",
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, cpu",
-        "values": shown[0]["values"],
+        "values": shown["values"],
         "verdicts": verdicts,
     }
     target = ROOT / "diffnotes" / "page" / "records" / f"{notebook.stem}.json"
@@ -69,17 +69,6 @@ def execute(notebook: Path, copy: Path, environment: dict) -> None:
     ci(variables)
     command = [sys.executable, "-c", code, str(notebook), str(copy)]
     subprocess.run(command, check=True, cwd=copy.parent, env=variables | environment)
-
-
-def outputs(notebook: Path, mime: str) -> list:
-    """The data of one kind among a notebook's outputs."""
-    every = (output for cell in nbformat.read(notebook, 4).cells for output in cell.get("outputs", []))
-    return [output.data[mime] for output in every if mime in output.get("data", {})]
-
-
-def verdicts_of(notebook: Path) -> dict[str, str]:
-    """The verdict of every claim in a notebook's outputs."""
-    return {claim.id: claim.verdict for claim in claims.stored(notebook)}
 
 
 if __name__ == "__main__":

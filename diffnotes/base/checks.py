@@ -94,7 +94,7 @@ def tensor(name: str, value, shape: tuple | None = None, like: Tensor | None = N
         given = type(value).__name__
         dtype, device = (torch.float64, "cpu") if like is None else (like.dtype, like.device)
         try:
-            value = _stacked(value, dtype) if _of_tensors(value) else _real(value).to(dtype=dtype, device=device)
+            value = _converted(value, dtype, device)
         except Exception:  # an object's conversion may raise anything
             fail(name, given, "a tensor, array, list or number with real entries")
     if value.dtype not in (torch.float32, torch.float64):
@@ -104,7 +104,8 @@ def tensor(name: str, value, shape: tuple | None = None, like: Tensor | None = N
     if like is not None and value.device != like.device:
         fail(name, f"device {value.device}", f"device {like.device}, where the other arguments are")
     if shape is not None and not _fits(value.shape, shape):
-        fail(name, f"shape {tuple(value.shape)}", f"shape {_show(shape)}")
+        allowed = ", ".join("..." if size is ... else str(size) for size in shape)
+        fail(name, f"shape {tuple(value.shape)}", f"shape [{allowed}]")
     if finite:
         limit = torch.finfo(value.dtype).max ** 0.5
         if not _between(value, -limit, limit):
@@ -121,6 +122,19 @@ def labels(name: str, value, count: int) -> Tensor:
     if found.is_floating_point() or found.is_complex() or found.shape != (count,):
         fail(name, f"{found.dtype}, shape {tuple(found.shape)}", f"whole numbers, shape [{count}]")
     return found.long()
+
+
+def broadcast(low: float, **values) -> tuple[Tensor, ...]:
+    """Tensors of numbers of at least ``low``, by name, all of the first one's kind and brought to one shape."""
+    first = tensor(*next(iter(values.items())))
+    found = {name: tensor(name, value, like=first) for name, value in values.items()}
+    for name, value in found.items():
+        holds(name, value >= low, f"numbers of at least {low:g}", value)
+    try:
+        return torch.broadcast_tensors(*found.values())
+    except RuntimeError:
+        shapes = ", ".join(str(tuple(value.shape)) for value in found.values())
+        fail(next(iter(values)), f"shapes {shapes} of {', '.join(values)}", "shapes that broadcast")
 
 
 def kind(dtype, device) -> dict:
@@ -207,24 +221,22 @@ def _scalar(value):
     return value.item() if array and value.ndim == 0 else value
 
 
-def _of_tensors(value) -> bool:
-    return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(entry, Tensor) for entry in value)
+def _converted(value, dtype, device) -> Tensor:
+    """A tensor of a list of tensors, which stays on its device, or of what NumPy takes as an array of real numbers.
 
-
-def _stacked(value, dtype) -> Tensor:
-    value = torch.stack(list(value))
-    if value.is_complex() or value.dtype == torch.bool:
-        raise TypeError
-    return value.to(dtype)
-
-
-def _real(value) -> Tensor:
-    """A copy in float64, since torch takes only some of NumPy's byte orders, strides and types, and warns of read-only memory."""
+    That goes through a copy in float64: torch takes only some of NumPy's byte orders, strides and types, and warns of
+    read-only memory.
+    """
+    if isinstance(value, list | tuple) and value and all(isinstance(entry, Tensor) for entry in value):
+        found = torch.stack(list(value))
+        if found.is_complex() or found.dtype == torch.bool:
+            raise TypeError
+        return found.to(dtype)
     array = np.asarray(value)
     if array.dtype.kind not in "fiu" or np.ma.is_masked(value):
         raise TypeError
     with np.errstate(over="ignore"):  # a long double beyond float64 is infinite, which the caller refuses
-        return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))
+        return torch.from_numpy(np.array(array, dtype=np.float64, order="C")).to(dtype=dtype, device=device)
 
 
 def _fits(actual, wanted) -> bool:
@@ -236,7 +248,3 @@ def _fits(actual, wanted) -> bool:
         actual = actual[len(actual) - len(wanted):]
     return len(actual) == len(wanted) and all(
         (isinstance(w, str) and a > 0) or a == w for a, w in zip(actual, wanted, strict=True))
-
-
-def _show(shape) -> str:
-    return "[" + ", ".join("..." if s is ... else str(s) for s in shape) + "]"

@@ -54,7 +54,7 @@ def sweep(function, configurations, *, executor: Executor | None = None, cache=N
     missing = [i for i, result in enumerate(results) if result is None]
     hidden = {} if progress else {"disable": True}  # disable=False would override the environment variable
     with tqdm(total=len(keys), initial=len(keys) - len(missing), **hidden) as bar:
-        for i, value in _run(function, configurations, missing, executor):
+        for i, value in run(function, configurations, missing, executor):
             if paths[i]:
                 _save(paths[i], value)
             results[i] = (value,)
@@ -62,8 +62,8 @@ def sweep(function, configurations, *, executor: Executor | None = None, cache=N
     return [result[0] for result in results]
 
 
-def _run(function, configurations, missing, executor):
-    """Yield (index, result) as results come."""
+def run(function, configurations: list[dict], missing: list[int], executor: Executor | None):
+    """Yield (index, result) of the configurations with these indices, as results come."""
     if executor is None:
         for i in missing:
             yield i, function(**configurations[i])

@@ -12,7 +12,7 @@ models; and how far answers go *toward* a record, :math:`\langle D - D^-, D^+ - 
 import hashlib
 import io
 import time
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..base import files
+from ..base import files, sweeps
 from .smooth import Empirical, Gaussian
 
 
@@ -156,16 +156,9 @@ def _results(question, smooth, blocks, paths, executor):
     kept = [_load(path) for path in paths]
     yield from ((k, one, False) for k, one in enumerate(kept) if one is not None)
     missing = [k for k, one in enumerate(kept) if one is None]
-    if executor is None:
-        yield from ((k, _keep(ask(question, smooth, blocks[k]), paths[k]), True) for k in missing)
-        return
-    futures = {executor.submit(ask, question, smooth, blocks[k]): k for k in missing}
-    try:
-        for future in as_completed(futures):
-            yield futures[future], _keep(future.result(), paths[futures[future]]), True
-    finally:
-        for future in futures:
-            future.cancel()
+    asked = [dict(question=question, smooth=smooth, pairs=pairs) for pairs in blocks]
+    for k, result in sweeps.run(ask, asked, missing, executor):
+        yield k, _keep(result, paths[k]), True
 
 
 def _names(question, blocks) -> list[str]:

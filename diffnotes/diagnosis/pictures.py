@@ -64,9 +64,8 @@ def _training(found):
     for ax in (left, right):
         ax.axvspan(first, last, color=fig.GROUND, alpha=0.5, linewidth=0)
         ax.axvline(best, color=fig.MUTE, linewidth=1.2, linestyle=(0, (1, 2)))
-    at = f"{best:g}" if 1e-3 <= abs(best) < 1e5 else power(best, 2)
     return fig.show(
-        [left, right], "fig-checkup-clocks", f"The held-out loss is least at τ = {at}.",
+        [left, right], "fig-checkup-clocks", f"The held-out loss is least at τ = {when(best)}.",
         "Left: losses on training and on held-out records, summed over levels. Right: the gap as a share of the held-out loss, "
         f"limits at {found.confidence:.0%}. Dotted: the best checkpoint; grey: those that cannot be told from it.",
         alt="Left, the denoising losses on training and on held-out records along training. Right, the share of the held-out "
@@ -92,6 +91,11 @@ def _near(found):
         "the samples lie no nearer to the training records than new records do.",
         alt="The share of samples and of held-out records whose distance to the nearest training record, over that to the "
             "second nearest, is below a value, as two curves; a dotted line at one third marks copies.")
+
+
+def when(tau: float) -> str:
+    """A training time in words."""
+    return f"{tau:g}" if 1e-3 <= abs(tau) < 1e5 else power(tau, 2)
 
 
 def _columns(intervals: list[Interval]) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..base import Interval
-from ..page import Table, power, table
+from ..page import Table, table
 from . import pictures
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _clocks(found) -> str:
     clock = found.clocks
     if not clock:
         return ""
-    best, first, last = map(when, clock.stop)
+    best, first, last = map(pictures.when, clock.stop)
     like = f"from {first} to {last} it cannot be told from that" if first != last else "at all others it is higher beyond chance"
     edge = {clock.tau[0]: " It is the first checkpoint: the best may lie before it.",
             clock.tau[-1]: " It is the last checkpoint: the best may lie beyond it."}.get(clock.stop[0], "")
@@ -160,8 +160,8 @@ def _clocks(found) -> str:
     return " ".join((
         f"Stop at τ = {best}: there the held-out loss is least; {like}.{edge}",
         "Training records cannot be told at the last checkpoint." if told is None else
-        f"Training records can be told from τ = {when(told)} on.",
-        "It does not memorise by the last checkpoint." if known is None else f"It memorises from τ = {when(known)} on."))
+        f"Training records can be told from τ = {pictures.when(told)} on.",
+        "It does not memorise by the last checkpoint." if known is None else f"It memorises from τ = {pictures.when(known)} on."))
 
 
 def _asked(found) -> str:
@@ -171,11 +171,6 @@ def _asked(found) -> str:
     if found.duplicates or found.twins:
         left = f" Left out: {found.duplicates} training records that are equal to others, {found.twins} pairs that nearly are."
     return f"Asked: {found.pairs:,} pairs{cut}, {len(found.levels)} noise levels, {found.draws} draws of the noise{many}.{left}"
-
-
-def when(tau: float) -> str:
-    """A training time in words."""
-    return f"{tau:g}" if 1e-3 <= abs(tau) < 1e5 else power(tau, 2)
 
 
 def p_text(p: float) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..base import Interval
+from . import pictures, report
 from .clocks import Clocks
 from .levels import Collapse
 from .samples import Copies
@@ -102,7 +103,6 @@ class Checkup:
     @property
     def warnings(self) -> list[str]:
         """The reasons in words."""
-        from . import report
         return [report.REASONS[name] for name in self.reasons]
 
     @property
@@ -122,25 +122,20 @@ class Checkup:
 
     def sentences(self) -> list[str]:
         """What was found, what was not, and what would settle it."""
-        from . import report
         return report.sentences(self)
 
     def table(self):
         """The numbers."""
-        from . import report
         return report.numbers(self)
 
     def figures(self) -> list:
         """Where in the noise the memory sits; and when it came, or how near the samples lie."""
-        from . import pictures
         return pictures.figures(self)
 
     def __str__(self) -> str:
-        from . import report
         return report.text(self)
 
     __repr__ = __str__
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        from . import report
         return report.bundle(self)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..base import checks as check
-from ..processes import DiffusedMixture, Driftless, GaussianMixture, LinearSDE, Standardised
+from ..processes import DiffusedMixture, GaussianMixture, LinearSDE, Standardised
 from .density import kl_grid
 from .fokker_planck import cell_widths, reverse_sde_density, stretched_grid
 from .scores import Score
@@ -85,9 +85,10 @@ def line_of(p: DiffusedMixture, t_min: float, cells: int, reach: float) -> tuple
     t_min = check.number("t_min", t_min, 0.0, p.sde.T, open_low=True, open_high=True)
     like = check.with_values("p", p.mixture.means)
     sde, kind = Standardised(p.sde, _spread(p)), dict[str, Any](dtype=like.dtype, device=like.device)
-    end, start = (torch.tensor(t, **kind) for t in (t_min, sde.T))
-    core, prior_std, still = float(p.half_width(end, 3.0) / sde.unit(end)), float(sde.std(start)), Driftless(p.sde)
-    wide = check.number("reach", reach, 0.0, 38.0, open_low=True) * float(still.std(start) * sde.scale(end))
+    end, start = (p.sde.resolved(torch.tensor(t, **kind)) for t in (t_min, sde.T))
+    core, prior_std = float(p.half_width(end, 3.0) / sde.unit(end)), float(sde.std(start))
+    still = p.sde.std(start) / p.sde.scale(start)  # the prior's std in units in which modes do not move
+    wide = check.number("reach", reach, 0.0, 38.0, open_low=True) * float(still * sde.scale(end))
     z = stretched_grid(max(wide, 25 * core), check.integer("cells", cells, 3), core, **kind)
     prior = GaussianMixture.normal(prior_std, **kind).log_prob(z[:, None]).exp()
     mass = (prior * cell_widths(z)).sum()

@@ -19,32 +19,19 @@ from ..processes import LinearSDE
 from .scores import Score
 
 
-def reverse_sde(score, sde: LinearSDE, x: Tensor, t: Tensor, generator, *, corrector: int = 0, snr: float = 0.16,
-                gradients: bool = False, paths: bool = False) -> Tensor:
+def reverse_sde(score, sde: LinearSDE, x: Tensor, t: Tensor, generator, *, gradients: bool = False,
+                paths: bool = False) -> Tensor:
     """Euler-Maruyama for the reverse-time SDE from x [*b, d] at t[0] through the decreasing times t [K+1]: x at t[-1], [*b, d].
 
-    With ``paths`` x at all times, [K+1, *b, d].
-
-    ``corrector`` Langevin steps after each predictor step, x <- x + e s + sqrt(2 e) z with e = 2 (snr std(t))^2, make it the
-    predictor-corrector sampler of Song et al. (2021) with their annealed Langevin dynamics ("ald"), whose step size does not
-    look at the score.  The law of the result has an error of first order in the steps.
+    With ``paths`` x at all times, [K+1, *b, d].  The law of the result has an error of first order in the steps.
     """
     x, t = monotone(x, t, sde, direction=-1)
     check.generator("generator", generator)
-    corrector, snr = check.integer("corrector", corrector, 0), check.number("snr", snr, 0.0, open_low=True)
-    field = Score(score, gradients=gradients)
-
-    def noise():
-        return rng.normal(generator, tuple(x.shape), dtype=x.dtype, device=x.device)
-
-    kept = [x]
-    to_zero = t.device.type != "meta" and bool(t[-1] == 0)  # read once: a value read in the loop would wait for a GPU
-    for k, (now, after) in enumerate(pairwise(t)):
+    field, kept = Score(score, gradients=gradients), [x]
+    for now, after in pairwise(t):
         step, diffusion = now - after, sde.diffusion(now)
-        x = x + step * (diffusion**2 * field(x, now) - sde.drift_rate(now) * x) + step.sqrt() * diffusion * noise()
-        for _ in range(0 if to_zero and k == len(t) - 2 else corrector):
-            size = 2 * (snr * sde.std(after)) ** 2
-            x = x + size * field(x, after) + torch.sqrt(2 * size) * noise()
+        noise = rng.normal(generator, tuple(x.shape), dtype=x.dtype, device=x.device)
+        x = x + step * (diffusion**2 * field(x, now) - sde.drift_rate(now) * x) + step.sqrt() * diffusion * noise
         if paths:
             kept.append(x)
     return torch.stack(kept) if paths else x

@@ -1,6 +1,6 @@
 """Page: what the book's own pages are made of: presets, verdicts, records, tables and figures."""
 
-from . import figures, plots
+from . import figures
 from .chapter import by_preset, preset, seeds, start
 from .claims import claim, ledger, registry
 from .leafing import leaf
@@ -11,6 +11,6 @@ from .stopping import stop_the_training
 from .tables import Table, power, spread, table, turning
 
 __all__ = [
-    "Table", "beside", "by_preset", "claim", "figures", "leaf", "ledger", "long_run", "measured", "mixer", "plots", "power",
+    "Table", "beside", "by_preset", "claim", "figures", "leaf", "ledger", "long_run", "measured", "mixer", "power",
     "preset", "registry", "seeds", "spread", "start", "stop_the_training", "table", "turning",
 ]

@@ -5,7 +5,6 @@
 made from the registry and those outputs, so the two cannot disagree.
 """
 
-import json
 import tomllib
 from dataclasses import asdict, dataclass, field
 from html import escape
@@ -13,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 from ..base import checks as check
+from .quoting import outputs
 
 GROUPS = ("the paper", "this book", "beyond the paper")
 VERDICTS = (
@@ -122,9 +122,12 @@ def claim(id: str, verdict: str | dict[str, str], *, evidence: str, value: str, 
 
 def stored(notebook: Path) -> list[Claim]:
     """The claims in a chapter's stored outputs, in the order of its cells."""
-    cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
-    outputs = (output for cell in cells for output in cell.get("outputs", []))
-    return [Claim(**output["data"][MIME]) for output in outputs if MIME in output.get("data", {})]
+    return [Claim(**data[MIME]) for data in outputs(notebook) if MIME in data]
+
+
+def verdicts(notebook: Path) -> dict[str, str]:
+    """The verdict on every claim in a chapter's stored outputs."""
+    return {claim.id: claim.verdict for claim in stored(notebook)}
 
 
 def ledger(book: Path) -> list[tuple[Item, Claim | None]]:

@@ -90,7 +90,7 @@ def line(ax: Axes, x, y, color: str, label: str = "", where=None, *, align: str 
 
     The name begins at the point ``where``, in the units of the axes; with ``align`` it ends there, or has its middle there.
     """
-    x, y = _array(x), _array(y)
+    x, y = as_array(x), as_array(y)
     with matplotlib.rc_context(_RC):
         if y.ndim == 2:
             low, y, high = np.nanquantile(y, [0.1, 0.5, 0.9], axis=0)
@@ -121,7 +121,7 @@ def note(ax: Axes, text: str, at, color: str = INK, *, shift=(0, 0), align: str 
 def dots(ax: Axes, x, y, color: str, size: float = 6, **style) -> None:
     """Points with a rim of the paper's colour, which stay apart where they overlap."""
     with matplotlib.rc_context(_RC):
-        ax.plot(_array(x), _array(y), "o", color=color, markersize=size, markeredgecolor=PAPER, markeredgewidth=1.2, **style)
+        ax.plot(as_array(x), as_array(y), "o", color=color, markersize=size, markeredgecolor=PAPER, markeredgewidth=1.2, **style)
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def svg(figure: Figure, name: str) -> str:
     return re.sub(r"\s*\n\s*", "\n", text).strip()
 
 
-def sheet(rows: Sequence[Sequence[Figure]], colours: int = 64) -> bytes:
+def sheet(rows: Sequence[Sequence[Figure]]) -> bytes:
     """A PNG of rows of figures on white, at twice the pixels of a screen, in a palette that keeps the file small."""
     pictures = [[_pixels(figure) for figure in row] for row in rows]
     heights = [max(picture.height for picture in row) for row in pictures]
@@ -212,7 +212,7 @@ def sheet(rows: Sequence[Sequence[Figure]], colours: int = 64) -> bytes:
         for i, picture in enumerate(row):
             sheet.paste(picture, (sum(other.width for other in row[:i]), sum(heights[:k])))
     buffer = io.BytesIO()
-    sheet.quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    sheet.quantize(64, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
@@ -242,5 +242,6 @@ def _hundredths(number: re.Match) -> str:
     return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 
-def _array(x) -> np.ndarray:
+def as_array(x) -> np.ndarray:
+    """A NumPy array of a tensor on any device, or of anything array-like."""
     return x.detach().cpu().numpy() if isinstance(x, torch.Tensor) else np.asarray(x)

@@ -5,8 +5,7 @@ import numpy as np
 from ..base import checks as check
 from . import figures
 from .explorer import assemble, three, training_steps
-from .figures import HARM, INK, MUTE, SIGNAL, Picture
-from .plots import as_array
+from .figures import HARM, INK, MUTE, SIGNAL, Picture, as_array
 from .tables import power
 
 _SAID = "Signal first, memory later."

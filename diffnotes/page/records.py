@@ -46,15 +46,11 @@ class Beside:
 
 def provenance(record: dict) -> list[str]:
     """Where a record comes from, in words, and whether its verdicts are those of the ``ci`` preset."""
-    seeds = record["seeds"]
-    seeds = f"{seeds} seeds" if isinstance(seeds, int) else "seeds: " + ", ".join(f"{n} for {what}" for what, n in seeds.items())
     lines = [f"recorded {record['date']} in {record['minutes']} min: {record['command']}",
-             f"  {seeds}; {record['versions']}; {record['machine']}"]
-    if "commit" in record:  # records made before 26 November 2026 have none
-        lines.append(f"  commit {record['commit']}")
-    for variant, verdicts in record.get("verdicts", {}).items():
+             f"  {record['seeds']} seeds; {record['versions']}; {record['machine']}", f"  commit {record['commit']}"]
+    here = record["verdicts"]["ci"]
+    for variant, verdicts in record["verdicts"].items():
         if variant != "ci":
-            here = record["verdicts"]["ci"]
             other = [f"{id} {verdicts.get(id)}" for id in here if verdicts.get(id) != here[id]]
             lines.append(f"  verdicts, {variant}: {'; '.join(other) if other else 'the same as in ci'}")
     return lines

@@ -8,8 +8,7 @@ import numpy as np
 from ..base import checks as check
 from . import figures
 from .explorer import assemble, three, training_steps
-from .figures import GROUND, HARM, HARM_INK, INK, SIZES, Picture
-from .plots import as_array
+from .figures import GROUND, HARM, HARM_INK, INK, SIZES, Picture, as_array
 from .tables import power
 
 _SAID = "Training brings the model near its target and then to its samples."

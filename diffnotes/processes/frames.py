@@ -10,36 +10,6 @@ from ..base import checks as check
 from .sde import LinearSDE
 
 
-class Driftless(LinearSDE):
-    r"""The process y(t) = x(t) / r(t) of another SDE: f = 0, g / r, scale one, std v.
-
-    A score s of x becomes r s(r y, t), a density p(x) becomes r p(r y).  Modes stay where they are, so numerical
-    schemes need not carry them: for modes far apart the Fokker-Planck solver is a hundred times more accurate in y.
-    """
-
-    def __init__(self, inner: LinearSDE):
-        self.inner = check.instance("inner", inner, LinearSDE)
-        self.T = inner.T
-
-    def _drift_rate(self, t):
-        return torch.zeros_like(t)
-
-    def _times(self, t):
-        return self.inner.resolved(t)
-
-    def _diffusion(self, t):
-        return self.inner.diffusion(t) / self.inner.scale(t)
-
-    def _scale(self, t):
-        return torch.ones_like(t)
-
-    def _std(self, t):
-        return self.inner.std(t) / self.inner.scale(t)
-
-    def __repr__(self):
-        return f"Driftless({self.inner!r})"
-
-
 class Standardised(LinearSDE):
     r"""The process z(t) = x(t) / c(t) with c^2 = r^2 + std^2 / spread^2: data of that spread keep it for all times, as in VP.
 

@@ -186,29 +186,6 @@ class Karras(LinearSDE):
         return t.clone()
 
 
-class OU(LinearSDE):
-    r"""Ornstein-Uhlenbeck: f = -rate, g = sqrt(2 rate), r = exp(-rate t), std^2 = 1 - r^2.
-
-    N(0, I) is stationary.  With rate = 1 this is dx = -x dt + sqrt(2) dW.
-    """
-
-    def __init__(self, rate: float = 1.0, T: float = 5.0):
-        self.rate = check.number("rate", rate, 0.0, open_low=True)
-        self.T = check.number("T", T, 0.0, open_low=True)
-
-    def _drift_rate(self, t):
-        return torch.full_like(t, -self.rate)
-
-    def _diffusion(self, t):
-        return torch.full_like(t, math.sqrt(2 * self.rate))
-
-    def _scale(self, t):
-        return torch.exp(-self.rate * t)
-
-    def _std(self, t):
-        return torch.sqrt(-torch.expm1(-2 * self.rate * t))
-
-
 class VP(LinearSDE):
     r"""Variance preserving: f = -beta/2, g = sqrt(beta), beta linear from beta_min to beta_max on [0, T].
 
@@ -237,3 +214,20 @@ class VP(LinearSDE):
 
     def _std(self, t):
         return torch.sqrt(-torch.expm1(-self._integral(t)))
+
+
+class OU(VP):
+    r"""Ornstein-Uhlenbeck: f = -rate, g = sqrt(2 rate), r = exp(-rate t), std^2 = 1 - r^2, which is VP with beta = 2 rate.
+
+    N(0, I) is stationary.  With rate = 1 this is dx = -x dt + sqrt(2) dW.
+    """
+
+    def __init__(self, rate: float = 1.0, T: float = 5.0):
+        self.rate = check.number("rate", rate, 0.0, open_low=True)
+        self.T = check.number("T", T, 0.0, open_low=True)
+
+    def _beta(self, t):
+        return torch.full_like(t, 2 * self.rate)
+
+    def _integral(self, t):
+        return 2 * self.rate * t

@@ -14,7 +14,7 @@ from .modes import last_off, nearest_line, time_needed, weight_price
 from .monte_carlo import MonteCarlo, minus_x, minus_x_constants, sampled_weights, squared_error
 from .noise_average import denoising_statistics, smooth_statistics
 from .one_sample import four_atom_weights, four_atoms, jensen_shannon, two_point_chance
-from .regimes import kappa_false, kappa_proved, least_bracket, variance_term, width_exponent
+from .regimes import kappa_false, kappa_proved, least_bracket, variance_term
 from .resolvent import ResolventBound, inflation, resolvent_bound, resolvent_samples
 from .sphere import outer_weights, sphere_points
 from .theorems import Theorem1, Theorem2, intercept_bound, theorem_1, theorem_2
@@ -28,5 +28,5 @@ __all__ = [
     "last_off", "least_bracket", "least_squares_flow", "lifted", "minus_x", "minus_x_constants", "nearest_line",
     "norm_needed", "outer_weights", "resolvent_bound", "resolvent_samples", "sample_bound", "sample_statistics",
     "sampled_weights", "smooth_statistics", "sphere_points", "squared_error", "statistics", "theorem_1", "theorem_2",
-    "third_bulk", "third_bulk_bounds", "time_needed", "two_point_chance", "variance_term", "weight_price", "width_exponent",
+    "third_bulk", "third_bulk_bounds", "time_needed", "two_point_chance", "variance_term", "weight_price",
 ]

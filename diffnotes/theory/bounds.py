@@ -103,14 +103,7 @@ def printed_bracket(tau, m, n) -> Tensor:
 
     Left out are the constant that the print hides, the approximation errors and the prior's share.
     """
-    tau = check.tensor("tau", tau)
-    m, n = check.tensor("m", m, like=tau), check.tensor("n", n, like=tau)
-    for name, value in (("tau", tau), ("m", m), ("n", n)):
-        check.holds(name, value >= 1, "numbers of at least 1", value)
-    try:
-        tau, m, n = torch.broadcast_tensors(tau, m, n)
-    except RuntimeError:
-        check.fail("m", f"shapes {tuple(tau.shape)}, {tuple(m.shape)}, {tuple(n.shape)} of tau, m, n", "shapes that broadcast")
+    tau, m, n = check.broadcast(1.0, tau=tau, m=m, n=n)
     return tau**4 / (m * n) + tau**3 / m**2 + 1 / tau + 1 / m
 
 

@@ -13,6 +13,7 @@ which for n > d has d large eigenvalues, then n - d of the samples, then d more:
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -56,7 +57,7 @@ def feature_parts(activation, scale: float, std: float, *, nodes: int = 2001) ->
     r, s = _frame(scale, std)
     u = torch.linspace(-9, 9, check.integer("nodes", nodes, 3), dtype=torch.float64, device="cpu")
     kink = (-r * u / s).clamp(-9, 9)[:, None]
-    x, w = _legendre(64)
+    x, w = (torch.from_numpy(part) for part in np.polynomial.legendre.leggauss(64))
     half = torch.cat([(kink + 9) / 2 + 0 * x, (9 - kink) / 2 + 0 * x], 1)
     z = torch.cat([kink - (kink + 9) / 2 * (1 - x), kink + (9 - kink) / 2 * (1 + x)], 1)
     inner = torch.cat([w, w]) * half * torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
@@ -125,11 +126,3 @@ def _gram_off(a: Tensor, b: Tensor) -> Tensor:
     basis = basis * (size > 1e-12 * size[0])
     off = a - basis @ (basis.mT @ a)
     return off.mT @ off
-
-
-def _legendre(nodes: int) -> tuple[Tensor, Tensor]:
-    """Gauss-Legendre nodes and weights on [-1, 1], by the eigenvalues of the Jacobi matrix."""
-    k = torch.arange(1, nodes, dtype=torch.float64, device="cpu")
-    beta = k / (4 * k**2 - 1).sqrt()
-    x, q = torch.linalg.eigh(torch.diag(beta, 1) + torch.diag(beta, -1))
-    return x, 2 * q[0] ** 2

@@ -49,8 +49,7 @@ class Certificate:
     divergence: Tensor  # (C) with bound_a: at least KL(p_0 || output of the reverse SDE)
 
 
-def certificate(flow: GradientFlow, data: Statistics, tau, *, kl_factor: float = 1.0, prior_kl: float = 0.0,
-                resolvent: bool = True) -> Certificate:
+def certificate(flow: GradientFlow, data: Statistics, tau, *, kl_factor: float = 1.0, prior_kl: float = 0.0) -> Certificate:
     """The certificate of training on a data set, from the same start as ``flow``, at the times tau >= 0 of any shape.
 
     Args:
@@ -58,7 +57,6 @@ def certificate(flow: GradientFlow, data: Statistics, tau, *, kl_factor: float =
         data: ``statistics(features, grid.weighted(q))`` with the same features and grid, q the diffused empirical mixture.
         kl_factor: kappa (T - t_min) / 2 of (C); with the weight g^2 kappa is one.
         prior_kl: D_KL(p_T || prior) or a bound of it.
-        resolvent: whether (B') is wanted, which takes an eigenvalue problem at each time; without it its two fields are infinite.
 
     The integral of ``drive`` is done by Gauss-Legendre rules on intervals that double; its relative error is below 1e-9.
     """
@@ -80,12 +78,12 @@ def certificate(flow: GradientFlow, data: Statistics, tau, *, kl_factor: float =
     minimum = flow.minimum()
     bound_a = minimum + (rho.sqrt() + drive.sqrt()) ** 2
     bound_b = minimum + (1.75 * rho.sqrt() + (2 * tau).sqrt() * gamma) ** 2
-    sharper, unknown = resolvent_bound(flow, data, tau) if resolvent else None, torch.full_like(rho, math.inf)
+    sharper = resolvent_bound(flow, data, tau)
     return Certificate(
         tau=tau, minimum=minimum, rho=rho, drive=drive, beta=beta, gamma=gamma, loss=flow.statistics.loss(theta),
         gap=((apart @ flow.statistics.B) * apart).sum((-1, -2)).clamp(min=0), bound_a=bound_a,
-        bound_b=torch.where(4 * beta * tau <= 1, bound_b, math.inf), inflation=sharper.inflation if sharper else unknown,
-        bound_resolvent=sharper.bound if sharper else unknown, divergence=kl_factor * bound_a + prior_kl)
+        bound_b=torch.where(4 * beta * tau <= 1, bound_b, math.inf), inflation=sharper.inflation,
+        bound_resolvent=sharper.bound, divergence=kl_factor * bound_a + prior_kl)
 
 
 @dataclass(frozen=True)

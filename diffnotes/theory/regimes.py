@@ -18,7 +18,7 @@ def least_bracket(m, n) -> tuple[Tensor, Tensor]:
     For m >= n^(2/3) the time is of order (m n)^(1/5) and the value of order (m n)^(-1/5).  Bisection of the derivative
     in log tau, which is monotone: 60 halvings.
     """
-    m, n = _sizes(m, n)
+    m, n = check.broadcast(1.0, m=m, n=n)
     low, high = torch.zeros_like(m), (m.log() + n.log()).clamp(min=0) / 5
     for _ in range(60):
         middle = (low + high) / 2
@@ -34,38 +34,18 @@ def variance_term(tau, m, n) -> Tensor:
     Up to constants what n samples add to the excess loss if some rival misses nothing.  Source: proof of Corollary 2.
     """
     tau = check.training_times("tau", tau)
-    m, n = _sizes(check.tensor("m", m, like=tau), n)
-    try:
-        tau, m, n = torch.broadcast_tensors(tau, m, n)
-    except RuntimeError:
-        check.fail("tau", f"shape {tuple(tau.shape)} with m, n of {tuple(m.shape)}", "shapes that broadcast")
+    m, n = check.broadcast(1.0, m=check.tensor("m", m, like=tau), n=n)
+    tau, m, n = check.broadcast(0.0, tau=tau, m=m, n=n)
     return (1 + tau / n.sqrt()) * tau / n * (1 + tau / m)
-
-
-def width_exponent(rate: float) -> float:
-    """5 r - 1, for r >= 1/3: if every algorithm errs by at least n^(-r), the bracket is too small for m >> n^(5 r - 1)."""
-    return 5 * check.number("rate", rate, 0.0) - 1
 
 
 def kappa_false(d: int) -> float:
     """kappa_d = (3 d + 20)/(2 d + 5): targets with bumps have r = (d + 5)/(2 d + 5), the rate of (d + 5)/2 derivatives."""
     d = check.integer("d", d)
-    return width_exponent((d + 5) / (2 * d + 5))
+    return (3 * d + 20) / (2 * d + 5)
 
 
 def kappa_proved(d: int) -> float:
     """(3 d + 15)/(2 d + 5): noise wakes tau^((d + 1)/(d + 4)) directions of uniform features, hence r = (d + 4)/(2 d + 5)."""
     d = check.integer("d", d)
-    return width_exponent((d + 4) / (2 * d + 5))
-
-
-def _sizes(m, n) -> tuple[Tensor, Tensor]:
-    m = check.tensor("m", m)
-    n = check.tensor("n", n, like=m)
-    for name, value in (("m", m), ("n", n)):
-        check.holds(name, value >= 1, "numbers of at least 1", value)
-    try:
-        m, n = torch.broadcast_tensors(m, n)
-    except RuntimeError:
-        check.fail("m", f"shapes {tuple(m.shape)} and {tuple(n.shape)} of m and n", "shapes that broadcast")
-    return m, n
+    return (3 * d + 15) / (2 * d + 5)

@@ -301,3 +301,11 @@ def test_device_and_dtype_of_what_is_made_from_numbers():
 def test_an_error_has_one_form():
     with pytest.raises(ValueError, match=re.escape("name: got 3; allowed: 4")):
         check.fail("name", 3, "4")
+
+
+def test_broadcast_brings_numbers_of_one_kind_to_one_shape():
+    a, b = check.broadcast(1.0, a=torch.ones(2, dtype=torch.float32), b=3)
+    assert a.shape == b.shape == (2,) and b.dtype == torch.float32 and b.tolist() == [3.0, 3.0]
+    for name, values in (("b", dict(a=1.0, b=0.5)), ("a", dict(a=[1.0, 0.5], b=1.0)), ("a", dict(a=[1.0, 2.0], b=[1.0, 2.0, 3.0]))):
+        with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: (numbers of at least 1|shapes that broadcast)$"):
+            check.broadcast(1.0, **values)

@@ -10,7 +10,7 @@ import torch
 from exact_models import SIGMA, TRUE, empirical, flows, of, posterior, records
 
 import diffnotes as dn
-from diffnotes.diagnosis import report
+from diffnotes.diagnosis import pictures, report
 
 QUIET = dict(progress=False, draws=2)
 
@@ -41,7 +41,7 @@ def test_sentences_hold_the_numbers_of_a_model_that_memorises(memorising):
                    f"{found.collapse.at(0.5):.2g}", f"{found.position[0][0].mean:.0f}"):
         assert number in words
     assert "can be told from others: on average their loss is lower" in words and "more than" in words and "has overfitted" in words
-    assert f"Stop at τ = {report.when(found.clocks.stop[0])}" in words and "checkpoint: the best" not in words
+    assert f"Stop at τ = {pictures.when(found.clocks.stop[0])}" in words and "checkpoint: the best" not in words
     most = max(found.by_level, key=lambda one: one.mean)
     assert f"{most.mean:.0%} lower than on others and {found.copies.samples.mean:.1%} of its samples are copies" in said[0]
     assert "usual for a model" not in words and said[-1] == "Asked: 48 pairs, 8 noise levels, 2 draws of the noise, 200 samples."
@@ -110,7 +110,7 @@ def test_verdicts():
 
 
 def test_numbers_in_words():
-    assert [report.when(tau) for tau in (0.0, 5.0, 12345.0, 1e9)] == ["0", "5", "12345", "10⁹"]
+    assert [pictures.when(tau) for tau in (0.0, 5.0, 12345.0, 1e9)] == ["0", "5", "12345", "10⁹"]
     assert report.p_text(0.0005) == "≤ 0.0005" and report.p_text(0.25) == "0.25"
 
 

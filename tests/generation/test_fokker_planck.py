@@ -225,30 +225,6 @@ def test_reverse_density_of_a_linear_score_is_the_known_gaussian():
     assert float((q * x**2).sum() * (x[1] - x[0])) == pytest.approx(variance, rel=1e-3)
 
 
-def test_driftless_coordinates_are_the_same_process_and_more_accurate():
-    sde, target = dn.OU(T=5.0), dn.GaussianMixture.two_modes(13.0)
-    p, line = target.diffused(sde), dn.Driftless(sde)
-    x0, z = dn.normal(np.random.default_rng(0), (2, 5, 1))
-    assert torch.allclose(line.perturb(x0, 0.7, z), sde.perturb(x0, 0.7, z) / sde.scale(0.7))
-    h = 1e-5  # g^2 / r^2 is the growth of v^2
-    assert float(line.diffusion(1.0)) ** 2 == pytest.approx(float(line.std(1 + h) ** 2 - line.std(1 - h) ** 2) / (2 * h), rel=1e-6)
-    error, r0 = [], sde.scale(0.01)
-    for process, scale, reach, end in ((sde, lambda t: torch.ones(()), 600.0, torch.tensor(1.0)), (line, sde.scale, 1200.0, r0)):
-        y = dn.stretched_grid(reach=reach, n=500, core=20.0)
-        down = torch.linspace(5.0**0.5, 0.1, 46, dtype=torch.float64).square().clamp(0.01, 5.0)
-        prior = dn.GaussianMixture.normal(process.std(5.0)).log_prob(y[:, None]).exp()
-
-        def score(points, t, scale=scale):
-            return scale(t) * p.score((scale(t) * points).to(torch.float64), t)
-
-        q = dn.reverse_sde_density(score, process, y, down, prior, edge_mass=0.01)
-        truth = p.log_prob((end * y)[:, None].to(torch.float64), 0.01).exp() * end
-        error.append(float(dn.kl_grid(truth, q, dn.cell_widths(y))))
-    assert error[1] < 1e-3 < 0.02 < error[0]
-    with pytest.raises(ValueError, match=r"^inner: got .*; allowed: "):
-        dn.Driftless("OU")
-
-
 @pytest.mark.parametrize("order, rate", [(1, 2.0), (2, 4.0)])
 def test_reverse_density_converges_in_time(order, rate):
     errors = [float((q - p).abs().sum() * (x[1] - x[0])) for x, q, p in (solve(1601, k, order) for k in (40, 80))]

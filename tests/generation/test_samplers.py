@@ -30,26 +30,22 @@ def linear(x, t):
 
 
 @pytest.mark.parametrize("sde", [dn.VE(), dn.OU(), dn.VP(0.5, 4.0, T=2.0)])
-@pytest.mark.parametrize("kwargs, steps, snr", [({}, 0, None), (dict(corrector=2), 2, 0.16), (dict(corrector=1, snr=0.3), 1, 0.3)])
-def test_reverse_sde_is_its_formula_with_the_generators_noise(sde, kwargs, steps, snr):
+def test_reverse_sde_is_its_formula_with_the_generators_noise(sde):
     """Which bug this catches: a sign, a factor or a time of any term; noise that is used twice or divided among steps."""
     t, x, rng = [0.9 * sde.T, 0.5 * sde.T, 0.2 * sde.T], dn.normal(np.random.default_rng(5), (3, 2)), np.random.default_rng(7)
-    value = dn.reverse_sde(lambda x, t: torch.sin(x) - t * x, sde, x, torch.tensor(t, dtype=F64), np.random.default_rng(7), **kwargs)
+    value = dn.reverse_sde(lambda x, t: torch.sin(x) - t * x, sde, x, torch.tensor(t, dtype=F64), np.random.default_rng(7))
     for now, after in ((t[0], t[1]), (t[1], t[2])):
         f, g, h = float(sde.drift_rate(now)), float(sde.diffusion(now)), now - after
         x = x - h * f * x + h * g**2 * (torch.sin(x) - now * x) + h**0.5 * g * dn.normal(rng, (3, 2))
-        for _ in range(steps):
-            e = 2 * snr**2 * float(sde.std(after)) ** 2
-            x = x + e * (torch.sin(x) - after * x) + (2 * e) ** 0.5 * dn.normal(rng, (3, 2))
     torch.testing.assert_close(value, x, rtol=1e-9, atol=1e-9)
 
 
 def test_the_paths_of_the_reverse_sde_pass_where_it_stops_earlier():
     x, t = dn.normal(np.random.default_rng(5), (3, 1)), times(4)
-    paths = dn.reverse_sde(MODES.score, SDE, x, t, np.random.default_rng(7), corrector=1, paths=True)
+    paths = dn.reverse_sde(MODES.score, SDE, x, t, np.random.default_rng(7), paths=True)
     assert paths.shape == (5, 3, 1) and torch.equal(paths[0], x)
     for k in (1, 2, 4):
-        assert torch.equal(paths[k], dn.reverse_sde(MODES.score, SDE, x, t[:k + 1], np.random.default_rng(7), corrector=1))
+        assert torch.equal(paths[k], dn.reverse_sde(MODES.score, SDE, x, t[:k + 1], np.random.default_rng(7)))
 
 
 @pytest.mark.parametrize("sde", [dn.VE(), dn.OU(), dn.VP(0.5, 4.0, T=2.0)])
@@ -65,22 +61,6 @@ def test_probability_flow_is_heuns_rule_both_ways(sde, way):
         first = velocity(x, now)
         x = x + (after - now) / 2 * (first + velocity(x + (after - now) * first, after))
     torch.testing.assert_close(value, x, rtol=1e-9, atol=1e-9)
-
-
-def test_the_corrector_runs_at_every_time_but_zero():
-    """Which bug this catches: a score asked for at t = 0, where that of a data set is infinite, or a corrector left out before."""
-    def asked(t, corrector):
-        times = []
-
-        def score(x, now):
-            times.append(float(now))
-            return -x
-
-        dn.reverse_sde(score, SDE, torch.zeros(2, 1, dtype=F64), torch.tensor(t, dtype=F64), np.random.default_rng(0), corrector=corrector)
-        return times
-
-    assert asked([2.0, 1.0, 0.0], 2) == [2.0, 1.0, 1.0, 1.0]
-    assert asked([2.0, 1.0, 0.5], 2) == [2.0, 1.0, 1.0, 1.0, 0.5, 0.5] and asked([2.0, 1.0, 0.5], 0) == [2.0, 1.0]
 
 
 def test_batches_of_scores():
@@ -109,8 +89,6 @@ X = torch.zeros(2, 1, dtype=F64)
 @pytest.mark.parametrize("call, name", [
     (lambda: dn.reverse_sde(MODES.score, SDE, X, times(3), 0), "generator"), (lambda: dn.reverse_sde(MODES.score, SDE, X[0, 0], times(3), 0), "x"),
     (lambda: dn.reverse_sde(MODES.score, SDE, X, times(3).flip(0), np.random.default_rng(0)), "t"),
-    (lambda: dn.reverse_sde(MODES.score, SDE, X, times(3), np.random.default_rng(0), corrector=-1), "corrector"),
-    (lambda: dn.reverse_sde(MODES.score, SDE, X, times(3), np.random.default_rng(0), corrector=1, snr=0.0), "snr"),
     (lambda: dn.probability_flow(lambda x, t: x[:1], SDE, X, times(3)), r"score\(x, t\)"),
     (lambda: dn.probability_flow(MODES.score, SDE, X, torch.tensor([1.0, 2.0, 1.5], dtype=F64)), "t"),
 ])
@@ -136,20 +114,6 @@ def test_probability_flow_of_a_gaussian_is_a_known_linear_map_at_second_order():
     x = torch.linspace(-2, 2, 9, dtype=F64)[:, None]
     errors = [float((dn.probability_flow(GAUSS.score, SDE, x, times(k)) - x * spread(0.05) / spread(3.0)).abs().max()) for k in (40, 80)]
     assert errors[0] / errors[1] == pytest.approx(4.0, rel=0.15) and errors[1] < 2e-3
-
-
-def test_fifty_corrector_steps_have_the_variance_of_their_own_recursion():
-    """Langevin steps of size e on N(0, V): v <- (1 - e/V)^2 v + 2 e, in the end V / (1 - e / (2 V)).
-
-    Which bug this catches: noise of another size than sqrt(2 e), such as sqrt(e), with which the variance is halved."""
-    t, snr, steps = torch.tensor([1.0, 1.0 - 1e-9], dtype=F64), 0.4, 50
-    target, e = spread(1.0) ** 2, 2 * (snr * float(SDE.std(1.0))) ** 2
-    x = dn.reverse_sde(GAUSS.score, SDE, torch.zeros(20_000, 1, dtype=F64), t, np.random.default_rng(0), corrector=steps, snr=snr)
-    exact = 0.0
-    for _ in range(steps):
-        exact = (1 - e / target) ** 2 * exact + 2 * e
-    assert exact == pytest.approx(target / (1 - e / (2 * target)), rel=1e-3)
-    assert float(x.var()) == pytest.approx(exact, rel=4 * (2 / 20_000) ** 0.5)
 
 
 def test_reverse_sde_has_the_right_law_for_two_modes():
@@ -179,13 +143,6 @@ def test_no_graph_unless_asked_and_equal_times_are_refused():
             dn.reverse_sde(linear, SDE, x, bad, np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"^t: got -0\.5; allowed: SDE times in \[0, 3\]"):
         dn.probability_flow(linear, SDE, x, torch.tensor([1.0, -0.5], dtype=F64))
-
-
-def test_corrector_reduces_the_predictors_error():
-    start = GAUSS.sample(50_000, 3.0, np.random.default_rng(0))
-    errors = [abs(float(dn.reverse_sde(linear, SDE, start, times(10), np.random.default_rng(1), corrector=c, snr=0.3).var()) - spread(0.05) ** 2)
-              for c in (0, 4, 16)]  # small Langevin steps: 4 of them remove about 40% of the error
-    assert errors[1] < 0.75 * errors[0] and errors[2] < 0.5 * errors[0]
 
 
 def test_probability_flow_there_and_back():

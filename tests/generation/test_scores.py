@@ -33,7 +33,7 @@ def generated(score, name, **kwargs):
     grid = torch.linspace(-9, 9, 61, dtype=F64)
     prior = dn.GaussianMixture.normal(1.0).log_prob(grid[:, None]).exp()
     calls = {
-        "reverse_sde": lambda: dn.reverse_sde(score, SDE, X, DOWN, np.random.default_rng(0), corrector=1, **kwargs),
+        "reverse_sde": lambda: dn.reverse_sde(score, SDE, X, DOWN, np.random.default_rng(0), **kwargs),
         "probability_flow": lambda: dn.probability_flow(score, SDE, X, DOWN, **kwargs),
         "denoise": lambda: dn.denoise(score, SDE, X, 1.0, **kwargs),
         "reverse_sde_density": lambda: dn.reverse_sde_density(score, SDE, grid, DOWN, prior),

@@ -5,19 +5,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from swish_nets import F64, SDE, generators, nets
 
 import diffnotes as dn
-
-SDE = dn.VE()
-F64 = torch.float64
-
-
-def generators(seeds, stream):
-    return [np.random.default_rng([seed, stream]) for seed in seeds]
-
-
-def nets(seeds, width=5, **kwargs):
-    return dn.SwishNet.draw(width, SDE, generators(seeds, 1), **{"dtype": F64, **kwargs})
 
 
 @settings(deadline=None, max_examples=20)
@@ -72,7 +62,7 @@ def test_the_score_of_one_replica_has_the_shape_of_x_and_goes_into_every_sampler
     assert net.score(x, 0.5).shape == (7, 1) and torch.equal(net.score(x[None], 0.5), net.score(x, 0.5)[None])
     assert nets(range(3)).score(x, 0.5).shape == (3, 7, 1)
     log_prob = dn.GaussianMixture.normal(SDE.std(1.0)).log_prob
-    for sampled in (lambda x: dn.reverse_sde(net.score, SDE, x, up.flip(0), np.random.default_rng(1), corrector=1),
+    for sampled in (lambda x: dn.reverse_sde(net.score, SDE, x, up.flip(0), np.random.default_rng(1)),
                     lambda x: dn.probability_flow(net.score, SDE, x, up.flip(0)), lambda x: dn.denoise(net.score, SDE, x, 0.5),
                     lambda x: dn.probability_flow_log_prob(net.score, SDE, x, up, log_prob)):
         assert torch.equal(sampled(x), sampled(x[None])[0])

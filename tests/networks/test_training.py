@@ -5,20 +5,10 @@ import re
 import numpy as np
 import pytest
 import torch
+from swish_nets import F64, SDE, generators, nets
 
 import diffnotes as dn
 from diffnotes.networks import training
-
-SDE = dn.VE()
-F64 = torch.float64
-
-
-def generators(seeds, stream):
-    return [np.random.default_rng([seed, stream]) for seed in seeds]
-
-
-def nets(seeds, width=5, **kwargs):
-    return dn.SwishNet.draw(width, SDE, generators(seeds, 1), **{"dtype": F64, **kwargs})
 
 
 def samples(seeds, n=50, mu=2.0):

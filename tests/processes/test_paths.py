@@ -7,7 +7,7 @@ import torch
 import diffnotes as dn
 
 F64 = torch.float64
-SDES = [dn.VE(), dn.VE(1.01), dn.OU(T=3.0), dn.VP(0.5, 4.0, T=2.0), dn.Driftless(dn.OU(T=2.0))]
+SDES = [dn.VE(), dn.VE(1.01), dn.OU(T=3.0), dn.VP(0.5, 4.0, T=2.0), dn.Standardised(dn.OU(T=2.0), 0.5)]
 
 
 @pytest.mark.parametrize("sde", SDES, ids=repr)

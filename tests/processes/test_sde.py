@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import diffnotes as dn
 
-SDES = [dn.VE(25.0), dn.VE(1.5, T=3.0), dn.Karras(3.0), dn.OU(), dn.OU(rate=0.3, T=2.0), dn.VP(), dn.VP(0.5, 4.0, T=2.0), dn.Driftless(dn.OU(T=2.0)),
-        dn.Driftless(dn.VP(0.5, 4.0, T=2.0)), dn.Standardised(dn.OU(), 3.0), dn.Standardised(dn.VE(), 0.5)]
+SDES = [dn.VE(25.0), dn.VE(1.5, T=3.0), dn.Karras(3.0), dn.OU(), dn.OU(rate=0.3, T=2.0), dn.VP(), dn.VP(0.5, 4.0, T=2.0),
+        dn.Standardised(dn.OU(), 3.0), dn.Standardised(dn.VE(), 0.5)]
 
 
 def test_the_papers_ve_formula():
@@ -92,7 +92,7 @@ def test_a_time_for_each_point_or_one_for_all():
             dn.OU().times_of(torch.ones(3, 2), bad)
 
 
-@pytest.mark.parametrize("sde", [dn.VE(), dn.Karras(), dn.OU(), dn.VP(), dn.Driftless(dn.OU())])
+@pytest.mark.parametrize("sde", [dn.VE(), dn.Karras(), dn.OU(), dn.VP(), dn.Standardised(dn.OU(), 0.5)])
 def test_geometric_times(sde):
     t = sde.geometric_times(0.05, 8)
     noise = sde.std(t) / sde.scale(t)
@@ -122,7 +122,7 @@ def test_defaults_and_limits_of_the_arguments():
 
 def test_times_that_rounding_put_beyond_an_end_are_at_the_end():
     """Which bug this catches: adaptive solvers, which probe T + 1 ulp, and float32 times with float64 points are refused."""
-    for sde in (dn.OU(T=0.1), dn.VE(T=0.1), dn.Karras(T=0.1), dn.VP(T=0.1), dn.Driftless(dn.OU(T=0.1))):
+    for sde in (dn.OU(T=0.1), dn.VE(T=0.1), dn.Karras(T=0.1), dn.VP(T=0.1)):
         beyond = np.nextafter(np.nextafter(0.1, 1), 1)
         assert sde.std(beyond) == sde.std(0.1) and sde.scale(-1e-17) == 1 and sde.drift_rate(beyond) == sde.drift_rate(0.1)
         for t in (torch.tensor(0.1, dtype=torch.float32), torch.tensor([0.1, 0.05], dtype=torch.float32)):
@@ -139,9 +139,9 @@ def test_times_where_nothing_is_left_of_the_data_are_refused():
     sde, x = dn.OU(T=110.0), torch.ones(1, 1)
     p = dn.GaussianMixture.normal(1.0, dtype=torch.float32).diffused(sde)
     assert p.score(x, 110.0).isfinite().all()
-    for call in (lambda: dn.denoise(p.score, sde, x, 110.0), lambda: dn.Driftless(sde).std(torch.tensor(110.0)),
-                 lambda: dn.Driftless(sde).perturb(x, 110.0, x), lambda: dn.Driftless(sde).diffusion(torch.tensor(110.0)),
-                 lambda: sde.kernel_score(x, x, torch.tensor(1e-40)), lambda: dn.Driftless(dn.OU(T=800.0)).std(800.0)):
+    for call in (lambda: dn.denoise(p.score, sde, x, 110.0), lambda: sde.resolved(torch.tensor(110.0)),
+                 lambda: dn.forward_paths(sde, x, [0.0, 110.0], np.random.default_rng(0)), lambda: dn.OU(T=800.0).log_noise(800.0),
+                 lambda: sde.kernel_score(x, x, torch.tensor(1e-40)), lambda: dn.generate(p.score, p, 0.1)):
         with pytest.raises(ValueError, match=r"^t: got .*; allowed: SDE times with"):
             call()
     with pytest.raises(ValueError, match=r"^t: got 0; allowed: SDE times in \(0, 110\]: the kernel has no density at t = 0"):

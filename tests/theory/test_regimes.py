@@ -61,15 +61,14 @@ def test_one_comparison_of_matrices_serves_all_later_times():
 
 
 def test_exponents():
-    assert dn.width_exponent(1.0) == 4 and dn.width_exponent(0.5) == 1.5
     for d in (1, 2, 10, 50):
-        theta = (d + 1) / (d + 4)  # tau^theta directions
-        assert math.isclose(dn.kappa_proved(d), 5 / (1 + theta) - 1) and math.isclose(dn.kappa_false(d), (3 * d + 20) / (2 * d + 5))
+        theta = (d + 1) / (d + 4)  # tau^theta directions; the width is n^(5 r - 1) for an error of n^(-r)
+        assert math.isclose(dn.kappa_proved(d), 5 / (1 + theta) - 1) and math.isclose(dn.kappa_false(d), 5 * (d + 5) / (2 * d + 5) - 1)
         assert 1.5 < dn.kappa_proved(d) < dn.kappa_false(d) < 4
 
 
 def test_shapes_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match=r"^m: got shapes .* allowed: shapes that broadcast"):
         dn.least_bracket(torch.ones(2), torch.ones(3))
-    with pytest.raises(ValueError, match=r"^tau: got shape .* allowed: shapes that broadcast"):
+    with pytest.raises(ValueError, match=r"^tau: got shapes .* allowed: shapes that broadcast"):
         dn.variance_term(torch.ones(2), torch.ones(3), 4.0)

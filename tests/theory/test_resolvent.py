@@ -38,7 +38,6 @@ def test_it_holds_for_every_rival(seed, m, d, rank, from_zero):
         assert (loss <= dn.resolvent_bound(flow, data, TAU, rival).bound + slack).all()
     assert (path.bound <= dn.resolvent_bound(flow, data, TAU, flow.theta0).bound + slack).all()  # the start is on the path
     assert torch.equal(dn.certificate(flow, data, TAU).bound_resolvent, path.bound)
-    assert dn.certificate(flow, data, TAU, resolvent=False).bound_resolvent.isposinf().all()
 
 
 @pytest.mark.parametrize(("seed", "m", "d", "rank"), [(0, 3, 1, 5), (1, 5, 2, 3), (2, 8, 3, 4)])
