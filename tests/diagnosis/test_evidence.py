@@ -198,6 +198,7 @@ def test_pairs_needed():
     ("wholes", lambda: evidence.ratio_intervals(heavy(0, 5, 2), heavy(0, 5, 1))),
     ("confidence", lambda: evidence.ratio_intervals(heavy(0, 5, 2), heavy(0, 5, 2), 95)),
     ("confidence", lambda: evidence.auc_interval(heavy(0, 5), heavy(1, 5), 1.0)),
+    ("members", lambda: evidence.auc_interval(heavy(0, 1), heavy(1, 5))), ("others", lambda: evidence.auc_interval(heavy(0, 5), heavy(1, 1))),
     *(("confidence", lambda level=level: evidence.share_interval(1, 2, level)) for level in (0.0, 1.0, -0.5, 1.5)),
     ("hits", lambda: evidence.share_interval(-1, 2)), ("count", lambda: evidence.share_interval(0, 0)),
     ("size", lambda: evidence.pairs_needed(dn.Interval(0.0, 0.0, 1.0), 5, -0.5)), ("loss", lambda: evidence.adjusted(heavy(0, 4, 2), heavy(0, 4, 2))),

@@ -68,6 +68,15 @@ def test_swaps_that_give_what_is_seen_are_counted_in_spite_of_rounding():
         assert shift.mean_test(torch.cat([one, 0 * one, -3 * one], 1), None, 8) == pytest.approx(3 / 9)
 
 
+def test_single_precision_gives_the_same_p_value(monkeypatch):
+    """Which bug this catches: what is seen, taken by another sum than under swaps, just above what it is equal to."""
+    every = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=7)), dtype=F64)
+    monkeypatch.setattr(evidence, "random_signs", lambda generator, count, like: every[:count].to(like))
+    for seed in range(30):
+        x = dn.normal(np.random.default_rng(seed), (7, 2)).float()
+        assert shift.mean_test(x, None, 128) == shift.mean_test(x.double(), None, 128)
+
+
 def test_differences_of_nothing_are_no_shift():
     assert shift.mean_test(torch.zeros(9, 2, dtype=F64), np.random.default_rng(0), 99) == 1
     same = records(9, 0)
