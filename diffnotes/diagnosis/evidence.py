@@ -77,7 +77,7 @@ def ratio_intervals(parts: Tensor, wholes: Tensor, confidence: float = 0.95) -> 
 
 
 def auc_interval(members: Tensor, others: Tensor, confidence: float = 0.95) -> Interval:
-    """``auc`` of members [n] against others [n'], at least two each, with the limits of DeLong et al. (1988) on the logit's scale.
+    """``auc`` of members [n] against others [n'], at least two each, with DeLong et al.'s limits (1988), on the logit's scale.
 
     Where the two do not overlap their variance is zero; the least taken for it leaves 1 - 3.5/n open.
     """
