@@ -32,9 +32,9 @@ def test_the_time_needed_counts_from_where_the_flow_starts():
         assert math.isclose(flow.loss(tau) / flow.loss(0.0), share, rel_tol=1e-9)
 
 
-@pytest.mark.parametrize("b", [1e-3, 1e-11, 2e-13, 2e-14])
+@pytest.mark.parametrize("b", [1e-3, 1e-11, 2e-13, 2.5e-14])
 def test_times_are_found_up_to_1e12_and_no_further(b):
-    """With c^2 = 0.4 b S the loss is 0.9 S at -log(0.75) / (4 b), which is 7e7, 7e9, 3.6e11, and 3.6e12 at last."""
+    """With c^2 = 0.4 b S the loss is 0.9 S at -log(0.75) / (4 b), which is 7e7, 7e9, 3.6e11, and 2.9e12 at last."""
     needed, exact = dn.time_needed(one_mode(b, (0.4 * b) ** 0.5), 0.9), -math.log(0.75) / (4 * b)
     assert needed.item() == (pytest.approx(exact, rel=1e-9) if exact < 1e12 else math.inf)
 
@@ -53,6 +53,17 @@ def test_the_nearest_line_solves_the_normal_equations():
     exact = torch.linalg.lstsq(design, (y * weight.sqrt()).mT).solution.mT
     torch.testing.assert_close(found, exact, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(found[0], torch.tensor([-3.0, 2.0], dtype=F64))
+
+
+def test_the_nearest_line_of_points_far_from_the_origin():
+    """y = 2 x + 1 at x near 10^8, with weights that do not sum to one.  Which bug this catches: products of what is not centred."""
+    x = 1e8 + torch.tensor([0.0, 1.0, 3.0], dtype=F64)
+    slope, intercept = dn.nearest_line(x, 2 * x + 1, torch.tensor([0.1, 0.2, 0.1], dtype=F64)).tolist()
+    assert slope == pytest.approx(2, rel=1e-12) and intercept == pytest.approx(1, abs=1e-3)
+
+
+def test_a_loss_that_does_not_fall_has_its_whole_at_once():
+    assert dn.time_needed(one_mode(c=0.0), 1.0).item() == pytest.approx(1e-6, rel=1e-9) and dn.time_needed(one_mode(c=0.0), 0.99).isinf()
 
 
 def test_the_last_time_off_is_after_every_return():
