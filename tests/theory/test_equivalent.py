@@ -50,7 +50,8 @@ def traces(z, parts, d, m, n, r, s, seed=0):
 
 @pytest.mark.parametrize(("parts", "psi_m", "psi_n", "r", "s", "width"), [
     (dn.FeatureParts(0.3, 0.6, 0.05, 0.01), 16, 2, 0.9, 0.3, 0.4), (dn.FeatureParts(0.0, 1.5, 0.8, 0.3), 3, 7, 0.4, 0.8, 0.2),
-    (dn.FeatureParts(0.0, -0.5, 0.0, 0.2), 2, 1, 1.3, 0.7, 0.5), (dn.FeatureParts(0.0, 0.7, 0.4, 0.0), 0.5, 0.5, 0.8, 1.1, 0.3)])
+    (dn.FeatureParts(0.0, -0.5, 0.0, 0.2), 2, 1, 1.3, 0.7, 0.5), (dn.FeatureParts(0.0, 1.0, 0.5, 0.1), 15, 0.5, 0.9, 0.4, 0.5),
+    (dn.FeatureParts(0.0, 0.7, 0.3, 0.1), 4, 3, 1000.0, 1.0, 0.3), (dn.FeatureParts(0.0, 0.7, 0.3, 0.1), 4, 3, 1.0, 300.0, 0.3), (dn.FeatureParts(0.0, 0.7, 0.4, 0.0), 0.5, 0.5, 0.8, 1.1, 0.3)])
 def test_both_traces_solve_the_two_equations(parts, psi_m, psi_n, r, s, width):
     """SciPy's solver on the equations as they stand, begun at a random matrix's own traces, which chooses among the roots.
 
@@ -73,9 +74,36 @@ def test_both_traces_solve_the_two_equations(parts, psi_m, psi_n, r, s, width):
         assert found[1][k] == pytest.approx(a2 * s**2 * psi_m * solved.x[3] / np.pi / b[k].item(), rel=1e-7)
 
 
+def marchenko_pastur(z, ratio):
+    """tr (G G^T/n - z)^-1 / m for m/n = ratio: the root of ratio z q^2 + (z + ratio - 1) q + 1 = 0 in the upper half-plane."""
+    roots = np.roots([ratio * z, z + ratio - 1, 1])
+    return roots[roots.imag.argmax()]
+
+
+@pytest.mark.parametrize(("psi_m", "psi_n"), [(1e3, 1e-3), (1e3, 1e3), (0.5, 1e9), (1e-3, 1e-3)])
+def test_either_part_alone_has_the_law_of_marchenko_and_pastur(psi_m, psi_n):
+    """0.2 + 0.7 G G^T/n for no slope, and 0.2 + 0.49 W W^T, whose ratio is psi_m, for neither sample nor signal."""
+    b = np.array([1e-3, 0.3])
+    z = b * (1 + 0.2j)
+    found, fall = dn.equivalent_spectrum(b, dn.FeatureParts(0.0, 1e-12, 0.7, 0.2), psi_m, psi_n, 1.0, 1.0, width=0.2)
+    q = np.array([marchenko_pastur((one - 0.2) / 0.7, psi_m / psi_n) / 0.7 for one in z])
+    assert found.tolist() == pytest.approx(q.imag / np.pi, rel=1e-9) and fall.abs().max() < 1e-6
+    found, fall = dn.equivalent_spectrum(b, dn.FeatureParts(0.0, 0.7, 0.0, 0.2), psi_m, psi_n, 1e-9, 1.0, width=0.2)
+    q = np.array([marchenko_pastur((one - 0.2) / 0.49, psi_m) / 0.49 for one in z])
+    assert found.tolist() == pytest.approx(q.imag / np.pi, rel=1e-6)
+    assert fall.tolist() == pytest.approx(psi_m * ((z - 0.2) * q).imag / np.pi / b, rel=1e-5)  # W W^T/(U - z) is 1 + (z - 0.2)/(U - z)
+
+
+def test_a_few_features_of_many_samples_have_one_eigenvalue():
+    """m much less than d and n: W W^T and G G^T/n are nearly multiples of one, U is v^2 + a^2 (r^2 + s^2)."""
+    found, _ = dn.equivalent_spectrum([1e-3, 2.0], dn.FeatureParts(0.0, 1.0, 0.5, 0.0), 1e-4, 1e9, 0.8, 0.6, width=0.3)
+    z = np.array([1e-3, 2.0]) * (1 + 0.3j)
+    assert found.tolist() == pytest.approx((1 / (1.5 - z)).imag / np.pi, rel=2e-3)
+
+
 def test_what_is_learned_in_the_end_and_all_eigenvalues():
     """The integral of the fall is a^2 s^2/d tr W^T U^-1 W, of the density one; in float32 the answer is of that type."""
-    b = torch.logspace(-2, 1.5, 1000, dtype=F64)
+    b = torch.logspace(-2, 1.5, 600, dtype=F64)
     parts = dn.FeatureParts(0.0, 1.0, 0.3, 0.1)
     density, fall = dn.equivalent_spectrum(b, parts, 4.0, 3.0, 0.8, 0.6, width=1e-2)
     learned = 4 * 0.6**2 * traces(0, parts, 60, 240, 180, 0.8, 0.6)[1]
@@ -88,7 +116,7 @@ def test_what_is_learned_in_the_end_and_all_eigenvalues():
 
 @pytest.mark.parametrize(("change", "said"), [
     ({"b": [1.0, 0.0]}, "b: got 0; allowed: eigenvalues > 0"), ({"width": 0.0}, r"width: got 0.0; allowed: a finite number in \[1e-06, 1\]"),
-    ({"width": 1.5}, "width: got 1.5"), ({"psi_m": 0.0}, "psi_m: got 0.0"), ({"psi_n": 2e9}, "psi_n: got 2000000000.0"),
+    ({"width": 1.5}, "width: got 1.5"), ({"psi_m": 0.0}, "psi_m: got 0.0"), ({"psi_n": 1e9 + 0.5}, "psi_n: got 1000000000.5"),
     ({"scale": 0.0}, "scale: got 0.0"), ({"std": 0.0}, "std: got 0.0"), ({"parts": 1}, "parts: got")])
 def test_errors_say_what_is_allowed(change, said):
     with pytest.raises(ValueError, match=f"^{said}"):
