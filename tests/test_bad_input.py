@@ -264,7 +264,7 @@ ELSEWHERE = {
     "beside": "test_records", "long_run": "test_records", "by_preset": "test_claims_and_chapters", "claim": "test_claims_and_chapters", "device": "test_claims_and_chapters",
     "ledger": "test_claims_and_chapters", "registry": "test_claims_and_chapters", "precision": "test_claims_and_chapters",
     "preset": "test_claims_and_chapters", "seeds": "test_claims_and_chapters", "start": "test_claims_and_chapters", "mnist": "test_data",
-    "figures": "test_figures", "stop_the_training": "test_stopping", "mixer": "test_mixer", "leaf": "test_leafing", "table": "test_tables", "measured": "test_quoting", "turning": "test_tables", "power": "test_tables", "spread": "test_tables",
+    "figures": "test_figures", "stop_the_training": "test_stopping", "mixer": "test_mixing", "leaf": "test_leafing", "table": "test_tables", "measured": "test_quoting", "turning": "test_tables", "power": "test_tables", "spread": "test_tables",
     "Table": "made by table", "Generated": "made by generate", "Generated.divergence": "has no arguments", "Table.html": "has no arguments", "GaussianMixture.to": "torch's errors", "Run": "made by Problem.train",
     "Runs": "test_problem", "Runs.map": "the results are the caller's", "LinearSDE": "has no arguments", "bounds": "its functions are here",
     **dict.fromkeys(("Checkup.sentences", "Checkup.table", "Checkup.figures"), "has no arguments"),

@@ -77,12 +77,15 @@ def ratio_intervals(parts: Tensor, wholes: Tensor, confidence: float = 0.95) -> 
 
 
 def auc_interval(members: Tensor, others: Tensor, confidence: float = 0.95) -> Interval:
-    """``auc`` of members [n] against others [n'], with the limits of DeLong et al. (1988), on the scale of the logit.
+    """``auc`` of members [n] against others [n'], at least two each, with DeLong et al.'s limits (1988), on the logit's scale.
 
     Where the two do not overlap their variance is zero; the least taken for it leaves 1 - 3.5/n open.
     """
     from scipy.stats import norm
     value, variance = auc(members, others).item(), 0.0
+    for name, one in (("members", members), ("others", others)):  # the scatter of a single one is unknown
+        if len(one) < 2:
+            check.fail(name, "1 number", "at least 2")
     for one, other in ((members, others), (others, members)):  # for each, the share of the others below it
         ordered = other.sort().values
         low, high = (torch.searchsorted(ordered, one.contiguous(), side=s).double() for s in ("left", "right"))

@@ -25,7 +25,7 @@ def energy_test(train: Tensor, held_out: Tensor, generator, swaps: int = 999) ->
 
 def mean_test(differences: Tensor, generator, swaps: int = 1999) -> float:
     """Two-sided p-value, for the largest of several mean differences [n, k], by swaps: a control that should find nothing."""
-    differences = check.tensor("differences", differences, ("n", "k"))
+    differences = check.tensor("differences", differences, ("n", "k")).double()  # what float32 rounds apart is still equal
     unit = differences / differences.square().mean(0).sqrt().clamp(min=torch.finfo(differences.dtype).tiny)
     swapped = swapped_means(unit, generator, swaps).abs().amax(1)
     return (1 + (swapped >= unit.mean(0).abs().max() * (1 - 1e-9)).sum().item()) / (1 + swaps)

@@ -84,6 +84,7 @@ def true_positive_rate(members: Tensor, others: Tensor, false_positive_rate=0.01
     ordered = torch.cat([others.sort(-1).values, torch.full_like(others[..., :1], math.inf)], -1)
     # 0.29 of 100 are 29, though the product is a little less
     allowed = torch.floor(rates.reshape(-1) * others.shape[-1] * (1 + 4 * torch.finfo(rates.dtype).eps)).long()
+    allowed = allowed.clamp(max=others.shape[-1])  # in float32 a few millions round up by more than one
     below = torch.searchsorted(members.sort(-1).values, ordered[..., allowed].contiguous(), side="left")
     return (below.to(members.dtype) / members.shape[-1]).reshape((*members.shape[:-1], *rates.shape))
 

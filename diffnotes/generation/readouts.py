@@ -71,7 +71,8 @@ def flowed(score, p: DiffusedMixture, t_min: float, *, steps: int = 128, cells: 
     low, high = torch.cat([-ends, images], -1), torch.cat([images, ends], -1)
     flip = low > 0  # differences of upper tails, which are small, in place of differences of numbers near one
     mass = torch.special.ndtr(torch.where(flip, -low, high)) - torch.special.ndtr(torch.where(flip, -high, low))
-    return Generated(x, width, mass.clamp(min=1e-300) / width, p.log_prob(x[:, None], t_min).exp())
+    least = max(1e-300, torch.finfo(mass.dtype).tiny)  # in single precision 1e-300 is zero
+    return Generated(x, width, mass.clamp(min=least) / width, p.log_prob(x[:, None], t_min).exp())
 
 
 def read_outs(score, p: DiffusedMixture, t_min: float, *, t_integral: float | None = None, steps: int = 48, cells: int = 600,

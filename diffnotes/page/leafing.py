@@ -19,7 +19,7 @@ def leaf(frames: Sequence[Sequence[Axes]], values: Sequence[str], parameter: str
     rows = [figures_of(frame) for frame in frames]
     if not rows or not len(rows) == len(values) == len(alts):
         check.fail("frames", f"{len(rows)} of them, {len(values)} values, {len(alts)} alts", "as many of each, at least one")
-    if not 0 <= check.integer("start", start, 0) < len(rows):
+    if check.integer("start", start, 0) >= len(rows):
         check.fail("start", start, f"an index below {len(rows)}")
     kept = range(len(rows)) if still is None else [check.integer("still", k, 0) for k in check.sequence("still", still)]
     if not kept or max(kept) >= len(rows):

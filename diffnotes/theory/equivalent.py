@@ -40,7 +40,8 @@ def equivalent_spectrum(b: Tensor, parts: FeatureParts, psi_m: float, psi_n: flo
     psi_m, psi_n, r, s = (check.number(name, value, 1e-9, 1e9) for name, value in (
         ("psi_m", psi_m), ("psi_n", psi_n), ("scale", scale), ("std", std)))
     width, real = check.number("width", width, 1e-6, 1.0), b.double()
-    size = 100 * (real.amax() + parts.rest + (parts.sample + parts.slope**2) * (1 + psi_m) * (1 + psi_m / psi_n))
+    slope = parts.slope * max(1.0, r, s)  # the largest eigenvalue is below the brackets, far beyond which q is -1/z
+    size = 100 * (real.amax() + parts.rest + (parts.sample + slope**2) * (1 + psi_m) * (1 + psi_m / psi_n))
     q = p = -1 / torch.complex(real, size.expand_as(real))
     for power in torch.linspace(1, 0, 121, device="cpu").tolist():  # the imaginary part falls in equal ratios
         z = torch.complex(real, width * real * (size / (width * real)) ** power)

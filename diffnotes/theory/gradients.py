@@ -68,7 +68,7 @@ def gradient_gap(flow: GradientFlow, B: Tensor, C: Tensor, S: Tensor, tau, gener
     rough, free = (torch.stack(each).mean() for each in zip(*by_sign, strict=True))
     return GradientGap(
         J1=2 * (R * rough + free),
-        J2=(R * size(B, 2).max() + size(C).max()) * math.sqrt(2 * math.log(1 / delta) / n),
+        J2=(R[..., None] * size(B, 2) + size(C)).amax(-1) * math.sqrt(2 * math.log(1 / delta) / n),
         J3=size((trained.theta(tau) - theta) @ B.mean(0)),
         fluctuation=size(theta @ D - E),
         by_norms=size(B.mean(0), 2) * (R + trained.norm(tau)))

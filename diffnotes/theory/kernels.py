@@ -39,22 +39,25 @@ def dual_kernel(activation, x: Tensor, z: Tensor, *, terms: int = 24, nodes: int
     .. math:: \sum_k c_k(|x|)\, c_k(|z|)\, g^k, \qquad c_k(s) = E[\mathrm{activation}(s u)\, He_k(u)] / \sqrt{k!},
 
     cut after ``terms`` (for tanh at |x| near 1 they leave out 1e-5 where g = 1, nothing at small g), with Gauss-Hermite
-    quadrature for c_k.  ``activation`` should be smooth; for the hinge there is ``arc_cosine_kernel``.
+    quadrature for c_k in float64, on up to 370 ``nodes``.  ``activation`` should be smooth; for the hinge there is
+    ``arc_cosine_kernel``.
     """
     check.function("activation", activation)
     x = check.tensor("x", x, ("N", "D"))
     z = check.tensor("z", z, ("K", x.shape[1]), like=x)
     terms, nodes = check.integer("terms", terms, 2), check.integer("nodes", nodes)
-    u, mass = (x.new_tensor(part) for part in np.polynomial.hermite_e.hermegauss(nodes))
+    if nodes > 370:
+        check.fail("nodes", nodes, "at most 370, as NumPy's weights overflow beyond")
+    u, mass = (x.new_tensor(part, dtype=torch.float64) for part in np.polynomial.hermite_e.hermegauss(nodes))
     sizes = [torch.linalg.vector_norm(points, dim=1) for points in (x, z)]
     for name, size in zip("xz", sizes, strict=True):
         check.holds(name, size > 0, "points other than zero", size)
-    values = [check.tensor("activation", activation(size[:, None] * u), (len(size), nodes), like=x) for size in sizes]
-    values = [value * mass / math.sqrt(2 * math.pi) for value in values]
+    values = [check.tensor("activation", activation(size[:, None] * u.to(x)), (len(size), nodes), like=x) for size in sizes]
+    values = [value.double() * mass / math.sqrt(2 * math.pi) for value in values]
     cosine = x @ z.mT / (sizes[0][:, None] * sizes[1])
     hermite, before, coefficients = torch.ones_like(u), torch.zeros_like(u), []
     for k in range(terms):
-        coefficients.append([value @ hermite for value in values])
+        coefficients.append([(value @ hermite).to(x) for value in values])  # He_k grows like e^(u^2/4), beyond float32
         hermite, before = (u * hermite - math.sqrt(k) * before) / math.sqrt(k + 1), hermite
     kernel = torch.zeros_like(cosine)
     for one, other in reversed(coefficients):  # Horner's rule, in place

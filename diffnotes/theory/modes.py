@@ -68,15 +68,16 @@ def weight_price(mu, *, points: int = 20_001) -> Tensor:
     """
     mu = check.tensor("mu", mu)
     check.holds("mu", (mu > 0) & (mu <= 30), "distances above 0, up to 30", mu)
-    m = mu[..., None]
-    x = (m + 10) * torch.linspace(-1, 1, check.integer("points", points, 3), dtype=mu.dtype, device=mu.device)
-    p = (torch.exp(-((x + m) ** 2) / 2) + torch.exp(-((x - m) ** 2) / 2)) / (8 * math.pi) ** 0.5
+    m = mu[..., None].double()
+    x = (m + 10) * torch.linspace(-1, 1, check.integer("points", points, 3), dtype=m.dtype, device=m.device)
+    p = torch.exp(-((x - m) ** 2) / 2)  # means of even functions: one mode stands for both, and its constant cancels
     left = torch.sigmoid(-2 * m * x)  # the chance that x comes from the left mode; its derivative in q is 4 left (1 - left)
     side = 1 - 2 * left
-    d_s = -8 * m * left * (1 - left)
+    d_s = 8 * m * left * (1 - left)  # but for the sign
     d_rho = d_s * (2 * (m * side - x) - 4 * m * side)  # d_s' is -2 m side d_s
 
     def mean(values):
         return torch.trapezoid(p * values, x, dim=-1)
 
-    return mean(d_rho**2) * mean(4 * side**2) / (2 * mean(d_s**2)) ** 2
+    slope = 2 * mean(d_s**2)  # of the size of exp(-mu^2/2), whose square may be below the smallest number
+    return (mean(d_rho**2) / slope * (mean(4 * side**2) / slope)).to(mu)

@@ -19,7 +19,7 @@ def least_bracket(m, n) -> tuple[Tensor, Tensor]:
     in log tau, which is monotone: 60 halvings.
     """
     m, n = check.broadcast(1.0, m=m, n=n)
-    low, high = torch.zeros_like(m), (m.log() + n.log()).clamp(min=0) / 5
+    low, high = torch.zeros_like(m), (m.log() + n.log()) / 5
     for _ in range(60):
         middle = (low + high) / 2
         rising = (5 * middle - m.log() - n.log()).exp() * 4 + (4 * middle - 2 * m.log()).exp() * 3 > 1

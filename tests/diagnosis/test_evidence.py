@@ -154,7 +154,39 @@ def test_covariates_that_are_constant_or_the_same_twice_do_no_harm():
     assert evidence.adjusted(loss, heavy(6, 30, 50)).abs().max() < 10  # more covariates than losses
 
 
+def test_numbers_that_nobody_names():
+    """1999 swaps and 95%.  Where no swap comes near what is seen, the p-value is one in one more than their number."""
+    sure = torch.ones(60, 1, dtype=F64) + 0.01 * heavy(0, 60, 1)
+    assert evidence.swap_tests(sure, torch.ones(1, dtype=F64), np.random.default_rng(0))[:2] == (pytest.approx(1 / 2000), pytest.approx(1 / 2000))
+    x, y = heavy(1, 12, 1), heavy(2, 12, 1) + 9
+    for named, free in (((x, y, 0.95), (x, y)), ((x, y, 0.96), None)):
+        found = evidence.ratio_intervals(*named)
+        assert found == evidence.ratio_intervals(*free) if free else found != evidence.ratio_intervals(x, y)
+    assert evidence.auc_interval(x[:, 0], y[:, 0] - 9) == evidence.auc_interval(x[:, 0], y[:, 0] - 9, 0.95)
+    assert evidence.share_interval(3, 7) == evidence.share_interval(3, 7, 0.95)
+
+
+def test_the_smallest_samples_and_shares():
+    """Of two rows the interval is that of Cauchy's law, Student's with one degree of freedom; one trial leaves 97.5% open."""
+    found, = evidence.ratio_intervals(torch.tensor([[1.0], [3.0]], dtype=F64), torch.ones(2, 1, dtype=F64), 0.5)
+    assert (found.low, found.mean, found.high) == pytest.approx((1.0, 2.0, 3.0))
+    assert evidence.share_interval(0, 1).high == pytest.approx(0.975) and evidence.share_interval(1, 1).low == pytest.approx(0.025)
+    assert evidence.share_interval(0, 1).mean == 0 and evidence.share_interval(1, 4).mean == 0.25
+
+
+def test_swaps_that_give_what_is_seen_count_whatever_the_unit(monkeypatch):
+    """Eight equal differences under all swaps of three: as many as seen once, and its own.  Which bug this catches: no slack, or all of it."""
+    every = torch.tensor(list(itertools.product([1.0, -1.0], repeat=3)), dtype=F64)
+    monkeypatch.setattr(evidence, "random_signs", lambda generator, count, like: every[:count].to(like))
+    for unit in (1e-200, 0.1, 1e150):
+        for dtype in (F64, torch.float32):
+            x = torch.full((3, 1), unit if dtype == F64 else 0.1, dtype=dtype)
+            any_, total, each = evidence.swap_tests(x, torch.ones(1, dtype=dtype), None, 8)
+            assert (any_, total, each.item()) == (pytest.approx(2 / 9),) * 3
+
+
 def test_pairs_needed():
+    assert evidence.pairs_needed(dn.Interval(0.5, 1.5, 2.5), 3, 1.0) == 3 and evidence.pairs_needed(dn.Interval(0.0, 0.0, 2.5), 4, 1.0) == 7
     assert evidence.pairs_needed(dn.Interval(-1.0, 0.0, 1.0), 50, 0.5) == 200
 
 
@@ -166,6 +198,11 @@ def test_pairs_needed():
     ("wholes", lambda: evidence.ratio_intervals(heavy(0, 5, 2), heavy(0, 5, 1))),
     ("confidence", lambda: evidence.ratio_intervals(heavy(0, 5, 2), heavy(0, 5, 2), 95)),
     ("confidence", lambda: evidence.auc_interval(heavy(0, 5), heavy(1, 5), 1.0)),
+    ("members", lambda: evidence.auc_interval(heavy(0, 1), heavy(1, 5))), ("others", lambda: evidence.auc_interval(heavy(0, 5), heavy(1, 1))),
+    *(("confidence", lambda level=level: evidence.share_interval(1, 2, level)) for level in (0.0, 1.0, -0.5, 1.5)),
+    ("hits", lambda: evidence.share_interval(-1, 2)), ("count", lambda: evidence.share_interval(0, 0)),
+    ("size", lambda: evidence.pairs_needed(dn.Interval(0.0, 0.0, 1.0), 5, -0.5)), ("loss", lambda: evidence.adjusted(heavy(0, 4, 2), heavy(0, 4, 2))),
+    ("covariates", lambda: evidence.adjusted(heavy(0, 4), heavy(0, 5, 2))), ("weights", lambda: evidence.swap_tests(heavy(0, 4, 2), torch.ones(3, dtype=F64), None)),
     ("hits", lambda: evidence.share_interval(3, 2)), ("size", lambda: evidence.pairs_needed(dn.Interval(0.0, 0.0, 0.0), 5, 0.0))])
 def test_bad_input(name, call):
     with pytest.raises(ValueError, match=f"^{name}: got"):

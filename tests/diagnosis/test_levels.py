@@ -49,6 +49,37 @@ def test_levels_run_from_where_the_record_is_known_to_where_nothing_is():
     assert sigma.log().diff().tolist() == pytest.approx([sigma.log().diff()[0].item()] * 7)
 
 
+def test_neighbours_share_their_noise_and_are_chosen_together():
+    """Of five queries two at a time are two pairs, by a loop; without a number of levels there are 61."""
+    x, rng = records(30, 0), np.random.default_rng(0)
+    found = collapse(x, 0.05, 20.0, np.random.default_rng(0), queries=5, together=2, count=4)
+    pairs = dn.permutation(rng, 15)[:2]
+    z, wanted = dn.normal(rng, (2, 8)), []
+    for sigma in found.sigma.tolist():
+        entropy = 0.0
+        for k, noise in zip(pairs.tolist(), z, strict=True):
+            for own in (2 * k, 2 * k + 1):
+                share = torch.softmax(-(x[own] + sigma * noise - x).square().sum(1) / (2 * sigma**2), 0)
+                entropy -= torch.special.xlogy(share, share).sum().item() / 4
+        wanted.append(entropy / math.log(30))
+    assert found.share.tolist() == pytest.approx(wanted, abs=1e-10)
+    every, some = (collapse(records(300, 1), 0.05, 20.0, np.random.default_rng(0), **more) for more in ({}, {"queries": 128}))
+    assert len(every.sigma) == 61 and torch.equal(every.share, some.share)
+
+
+def test_levels_of_a_collapse_by_hand():
+    """The last level with less than the share, not with as much; a third of it below, at most to what there is."""
+    sigma = torch.tensor([0.1, 0.9, 1.8, 2.7, 5.0, 9.0], dtype=F64)
+    found = Collapse(sigma, torch.tensor([0.0, 0.009, 0.01, 0.5, 0.98, 1.0], dtype=F64))
+    assert found.at(0.01) == 0.9 and found.at(0.98) == 2.7 and found.at(0.0) == 0.1
+    assert informative(found, 3).tolist() == pytest.approx([0.3, 0.9, 2.7])
+    late = Collapse(sigma, torch.tensor([0.0, 0.5, 0.99, 1.0, 1.0, 1.0], dtype=F64))
+    assert informative(late, 2).tolist() == pytest.approx([0.1, 0.9])
+    blind = Collapse(sigma, torch.ones(6, dtype=F64))
+    assert informative(blind, 2).tolist() == pytest.approx([0.1, 0.15])
+    assert informative(Collapse(sigma[:1] * torch.tensor([1.0, 1.2]), torch.ones(2, dtype=F64)), 2).tolist() == pytest.approx([0.1, 0.12])
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_models_that_know_only_levels_at_which_all_is_known_or_nothing(share):
     """Which bug this catches: no level at all, or one beyond what the model knows."""

@@ -49,6 +49,34 @@ def test_the_test_of_means_against_all_swaps_and_on_both_sides(monkeypatch):
     assert shift.mean_test(x, None, 128) == pytest.approx(wanted) == pytest.approx(shift.mean_test(-x, None, 128))
 
 
+def test_numbers_of_swaps_that_nobody_names():
+    """Where no swap comes near what is seen, the p-value is one in one more than their number: 999, and 1999."""
+    far = records(40, 0) + 100
+    assert shift.energy_test(records(40, 1), far, np.random.default_rng(0)) == pytest.approx(1 / 1000)
+    assert shift.mean_test(far - records(40, 1), np.random.default_rng(0)) == pytest.approx(1 / 2000)
+
+
+def test_swaps_that_give_what_is_seen_are_counted_in_spite_of_rounding():
+    """All pairs alike: every swap of all or none gives what is seen, of 2^3 swaps two, and their own."""
+    every = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=3)), dtype=F64)
+    one = torch.tensor([[0.1], [0.1], [0.1]], dtype=F64)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (shift, evidence):
+            patch.setattr(name, "random_signs", lambda generator, count, like: every[:count])
+        assert shift.mean_test(one, None, 8) == pytest.approx(3 / 9) == shift.energy_test(one, one + 0.7, None, 8)
+        assert shift.mean_test(1e-200 * one, None, 8) == pytest.approx(3 / 9)
+        assert shift.mean_test(torch.cat([one, 0 * one, -3 * one], 1), None, 8) == pytest.approx(3 / 9)
+
+
+def test_single_precision_gives_the_same_p_value(monkeypatch):
+    """Which bug this catches: what is seen, taken by another sum than under swaps, just above what it is equal to."""
+    every = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=7)), dtype=F64)
+    monkeypatch.setattr(evidence, "random_signs", lambda generator, count, like: every[:count].to(like))
+    for seed in range(30):
+        x = dn.normal(np.random.default_rng(seed), (7, 2)).float()
+        assert shift.mean_test(x, None, 128) == shift.mean_test(x.double(), None, 128)
+
+
 def test_differences_of_nothing_are_no_shift():
     assert shift.mean_test(torch.zeros(9, 2, dtype=F64), np.random.default_rng(0), 99) == 1
     same = records(9, 0)

@@ -52,6 +52,12 @@ def test_a_rate_that_rounds_below_a_whole_number_of_others():
     assert dn.true_positive_rate(members, others, 0.29).item() == 1 and dn.true_positive_rate(members, others, 0.28).item() == 0
 
 
+def test_all_of_some_millions_in_single_precision():
+    """Which bug this catches: one more than all of the others accused, which is an index beyond them."""
+    others = torch.arange(3 * 2.0**20)
+    assert dn.true_positive_rate(torch.tensor([5.0, 9e9]), others, [0.0, 1.0]).tolist() == [0.0, 1.0]
+
+
 def test_perfect_blind_and_shuffled_attacks():
     low, high = torch.zeros(5), torch.ones(8)
     assert dn.auc(low, high) == 1 and dn.auc(high, low) == 0 and dn.auc(low, low) == 0.5

@@ -35,12 +35,20 @@ def test_a_picture_of_some_frames_names_only_those():
     made = dn.leaf(frames(), ["1", "10"], **WORDS, alts=[ALTS[0], ALTS[1] + " Last."], still=[1])
     assert Image.open(io.BytesIO(made.png)).size == (2 * 2 * 192, 192) and made.html.count('class="dn-panels"') == 2
     assert re.search(r'<img[^>]*alt="τ = 10: [^"]* Last."', made.html)
-    for wrong in ([2], [], [-1]):
+    for wrong in ([2], [], [-1], [0, 2]):
         with pytest.raises(ValueError, match=r"^still: got"):
             dn.leaf(frames(), ["1", "10"], **WORDS, alts=ALTS, still=wrong)
 
 
+def test_without_a_start_the_first_is_seen_and_each_may_be_still():
+    made = dn.leaf(frames(), ["1", "10"], **WORDS, alts=ALTS, still=[0])
+    assert 'value="0"' in made.html and 'aria-valuetext="1"' in made.html and 'data-value="10" style="display:none"' in made.html
+    assert re.search(r'<img[^>]*alt="τ = 1: ', made.html)
+
+
 def test_frames_values_and_words_must_agree():
+    with pytest.raises(ValueError, match="start: got -1; allowed: an integer of at least 0"):
+        dn.leaf(frames(), ["1", "10"], **WORDS, alts=ALTS, start=-1)
     with pytest.raises(ValueError, match="frames: got 2 of them, 1 values, 2 alts; allowed: as many of each"):
         dn.leaf(frames(), ["1"], **WORDS, alts=ALTS)
     with pytest.raises(ValueError, match="start: got 2; allowed: an index below 2"):

@@ -108,3 +108,52 @@ def test_too_few_features_and_linear_ones_are_refused():
         dn.third_bulk(x, 7, parts, 1.0, 1.0)
     with pytest.raises(ValueError, match=r"^parts: .*slope and sample other than zero"):
         dn.third_bulk(x, 9, dn.feature_parts(lambda y: y, 1.0, 0.5), 1.0, 1.0)
+
+
+@pytest.mark.parametrize(("r", "s"), [(0.9, 0.4), (3.0, 0.1), (0.2, 2.0), (1.0, 1e-3)])
+def test_parts_of_polynomials_and_of_the_absolute_value(r, s):
+    """y + y^2 has Hermite coefficients of degree 0, 1 and 2 only; |y| a kink that moves with u, out of the window for small s."""
+    total, rho = r**2 + s**2, r**2 / (r**2 + s**2)
+    for shift in (0.0, 1.0):
+        parts = dn.feature_parts(lambda y, c=shift: c + y + y**2, r, s)
+        wanted = (shift + total, 1.0, 2 * r**4, 4 * r**2 * s**2 + 2 * s**4)
+        assert (parts.mean, parts.slope, parts.sample, parts.rest) == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+    bent = dn.feature_parts(torch.abs, r, s)
+    kernel = 2 / math.pi * (math.sqrt(1 - rho**2) + rho * math.asin(rho))
+    wanted = (math.sqrt(2 * total / math.pi), 0.0, total * (kernel - 2 / math.pi), total * (1 - kernel))
+    assert (bent.mean, bent.slope, bent.sample, bent.rest) == pytest.approx(wanted, rel=2e-5, abs=2e-5)
+    line = dn.feature_parts(lambda y: 3 * y, r, s)
+    assert (line.slope, line.sample, line.rest) == pytest.approx((3.0, 0.0, 0.0), abs=1e-9) and line.sample >= 0 and line.rest >= 0
+
+
+def test_the_third_bulk_of_one_coordinate_by_hand():
+    """d = 1, x = (1, 2): 0.05 + s^2 v^2 (m - n - 2) / (5 r^2 + v^2 / a^2) = 0.05 + 0.25 * 0.2 * 3 / (20 + 0.05)."""
+    found = dn.third_bulk([[1.0], [2.0]], 7, dn.FeatureParts(0.0, 2.0, 0.2, 0.05), 2.0, 0.5)
+    assert found.tolist() == [pytest.approx(0.05 + 0.15 / 20.05)]
+    smallest = dn.third_bulk([[1.0], [2.0]], 5, dn.FeatureParts(0.0, -2.0, 0.2, 0.05), 2.0, 0.5)
+    assert smallest.tolist() == [pytest.approx(0.05 + 0.05 / 20.05)]
+
+
+def test_the_bounds_count_a_direction_that_is_small_but_no_rounding():
+    """V has a part 1e-3 beside Psi's first column.  Which bug this catches: a range cut off at a thousandth of the largest."""
+    psi, v = torch.zeros(4, 2, dtype=F64), torch.zeros(4, 1, dtype=F64)
+    psi[0, 0], psi[1, 1], v[1, 0], v[2, 0] = 1.0, 1e-9, 1.0, 0.5
+    low, high = dn.third_bulk_bounds(psi, v)
+    assert high.item() == pytest.approx(0.25) and low.item() == pytest.approx(0.25 * 2e-19 / 0.25, rel=1e-3)
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    *((lambda v=v: dn.FeatureParts(0.0, 1.0, *v), rf"{n}: got -0.5; allowed: a finite number in \[0, inf\]") for n, v in (("sample", (-0.5, 0.0)), ("rest", (0.0, -0.5)))),
+    *((lambda v=v: dn.FeatureParts(*v, 1.0, 1.0), rf"{n}: got nan") for n, v in (("mean", (math.nan, 0.0)), ("slope", (0.0, math.nan)))),
+    (lambda: dn.feature_parts(torch.tanh, 0.0, 1.0), r"scale: got 0.0; allowed: a finite number in \[1e-09, 1e\+09\]"),
+    (lambda: dn.feature_parts(torch.tanh, 1.0, 2e9), r"std: got 2000000000.0; allowed: a finite number in \[1e-09, 1e\+09\]"),
+    (lambda: dn.feature_parts(torch.tanh, 1.0, 0.0), "std: got 0.0"), (lambda: dn.feature_parts(torch.tanh, 2e9, 1.0), "scale: got 2000000000.0"),
+    (lambda: dn.feature_parts(torch.tanh, 1.0, 1.0, nodes=2), "nodes: got 2; allowed: an integer of at least 3"),
+    (lambda: dn.third_bulk([[1.0]], 9, dn.FeatureParts(0.0, 0.0, 1.0, 0.1), 1.0, 1.0), "parts: .*slope and sample other than zero"),
+    (lambda: dn.third_bulk([[1.0]], 9, dn.FeatureParts(0.0, 1.0, 0.0, 0.1), 1.0, 1.0), "parts: .*slope and sample other than zero"),
+    (lambda: dn.FeatureParts(0.0, 1.0, 0.1, 0.1).edges(0, 1), "m: got 0"), (lambda: dn.FeatureParts(0.0, 1.0, 0.1, 0.1).edges(1, 0), "n: got 0")])
+def test_errors_say_what_is_allowed(wrong, said):
+    with pytest.raises(ValueError, match=f"^{said}"):
+        wrong()
+    assert dn.FeatureParts(0.0, 0.0, 0.0, 0.0).edges(1, 1) == (0, 0)
+    assert dn.feature_parts(torch.tanh, 1e-9, 1.0, nodes=3) and dn.feature_parts(torch.tanh, 1.0, 1e-9, nodes=3)

@@ -58,7 +58,27 @@ def test_the_estimator_s_mean_error_is_its_variance_over_m():
     assert dn.estimator_constants(dn.statistics(one, NODES), torch.ones(1, 1, dtype=torch.float64)).variance == 0
 
 
+def test_the_estimator_s_constants_are_those_of_one_feature_s_share_also_in_the_plane():
+    """a_k sigma_k at the nodes, atom by atom, in d = 2.  Which bug this catches: a mean over the coordinates for their sum."""
+    p = dn.GaussianMixture.two_modes(2.0, d=2).diffused(SDE)
+    nodes, phi = dn.sampled_nodes(p, SDE.std, 0.01, 50, np.random.default_rng(0)), dn.RandomFeatures.draw(6, 2, SDE.T, np.random.default_rng(1))
+    theta = dn.normal(np.random.default_rng(2), (2, 6))
+    shares = [6 * phi.score(theta * (torch.arange(6) == k))(nodes.x, nodes.t) for k in range(6)]
+    size, found = lambda value: float(value.square().sum(-1) @ nodes.weight), dn.estimator_constants(dn.statistics(phi, nodes), theta)
+    assert found.variance == pytest.approx(np.mean([size(share) for share in shares]) - size(sum(shares) / 6), rel=1e-9)
+    assert found.largest == pytest.approx(max(size(share) for share in shares), rel=1e-9)
+
+
+def test_equal_atoms_have_no_variance_whatever_the_rounding():
+    theta = torch.full((1, 7), 0.1, dtype=torch.float64)
+    for k in range(30):
+        same = dn.RandomFeatures(ATOMS.W[[k] * 7], ATOMS.U[[k] * 7], SDE.T)
+        assert 0 <= dn.estimator_constants(dn.statistics(same, NODES), theta).variance < 1e-15
+
+
 @pytest.mark.parametrize(("index", "said"), [
+    ([0, 1], "index: got .0, 1.; allowed: a tensor of at least one whole number"),
+    (torch.tensor([[0, 1]]), "index: got tensor.*; allowed: a tensor of at least one whole number"),
     (torch.tensor([0, 30]), "index: got 30; allowed: numbers from 0 to 29"),
     (torch.tensor([-1]), "index: got -1; allowed: numbers from 0 to 29"),
     (torch.tensor([0.0]), "index: got tensor.*; allowed: a tensor of at least one whole number"),

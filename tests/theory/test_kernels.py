@@ -59,6 +59,20 @@ def test_the_dual_kernel_of_a_line_and_of_the_error_function_is_the_known_one():
         dn.dual_kernel(torch.tanh, x, 0 * x)
 
 
+def test_many_terms_and_nodes_leave_numbers_in_single_precision_too():
+    """Which bug this catches: Hermite polynomials beyond float32, whose product with a weight of zero is NaN."""
+    x = dn.normal(np.random.default_rng(6), (4, 5)) / 5**0.5
+    exact = dn.dual_kernel(torch.erf, x, x, terms=300, nodes=370)
+    assert exact.isfinite().all()
+    found = dn.dual_kernel(torch.erf, x.float(), x.float(), terms=100)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r"^nodes: got 371; allowed: at most 370"):
+        dn.dual_kernel(torch.erf, x, x, nodes=371)
+    with pytest.raises(ValueError, match=r"^terms: got 1; allowed: an integer of at least 2"):
+        dn.dual_kernel(torch.erf, x, x, terms=1)
+
+
 def one_mode(b=0.1, c=0.2, S=1.0):
     return dn.GradientFlow(dn.Statistics(torch.tensor([[b]], dtype=F64), torch.tensor([[c]], dtype=F64), torch.tensor(S, dtype=F64)))
 

@@ -47,6 +47,35 @@ def test_a_direction_without_data_is_never_learned():
     torch.testing.assert_close(dn.least_squares_flow(phi, y), torch.tensor([[0.4, 0.8, 0.0]], dtype=F64))
 
 
+@pytest.mark.parametrize("N", [3, 4])
+@pytest.mark.parametrize("largest", [100.0, 0.01])
+def test_which_directions_count_as_data_is_relative_to_the_largest_eigenvalue(N, largest):
+    """Of 1, 1e-11 and 1e-13 of it the last one is never learned, in either form (N rows in R^3, or R^4)."""
+    size = (largest * N * torch.tensor([1e-13, 1e-11, 1.0], dtype=F64)).sqrt()
+    phi, y = torch.zeros(N, 3, dtype=F64), torch.ones(N, 1, dtype=F64)
+    phi[[0, 1, 2], [0, 1, 2]] = size
+    for rows in (phi, torch.cat([phi, torch.zeros(N, 2, dtype=F64)], 1)):
+        found = dn.least_squares_flow(rows, y)[0]
+        torch.testing.assert_close(found[:3] * size, torch.tensor([0.0, 1.0, 1.0], dtype=F64), rtol=1e-3, atol=1e-12)
+        assert found[0] == 0
+
+
+def test_a_direction_at_the_limit_is_not_learned():
+    """In float32 the limit is the rounding, 2^-23: B = diag(2^-23, 1)/3, without any rounding of its own."""
+    phi = torch.tensor([[2.0**-12, 0.0], [2.0**-12, 0.0], [0.0, 1.0]])
+    assert dn.least_squares_flow(phi, torch.ones(3, 1)).tolist() == [[0.0, 1.0]]
+    assert dn.least_squares_flow(phi * torch.tensor([2.0, 1.0]), torch.ones(3, 1)).tolist() == [[2.0**11, 1.0]]
+
+
+@pytest.mark.parametrize(("N", "m"), [(7, 3), (3, 7)])
+def test_only_the_smaller_side_is_decomposed(N, m, monkeypatch):
+    """Which bug this catches: the other form, which has the same values and takes a thousand times longer for wide networks."""
+    seen, eigh = [], torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda matrix: seen.append(matrix.shape) or eigh(matrix))
+    dn.least_squares_flow(*rows(N, m))
+    assert seen == [(3, 3)]
+
+
 def test_negative_times_are_refused():
     with pytest.raises(ValueError, match=r"^tau: got"):
         dn.least_squares_flow(*rows(3, 2), -1.0)

@@ -10,7 +10,7 @@ import diffnotes as dn
 from diffnotes.theory import bounds
 
 
-@pytest.mark.parametrize("m, n", [(1, 1), (4, 10_000), (50, 50), (1e6, 3), (1e4, 1e4), (1e24, 1e4)])
+@pytest.mark.parametrize("m, n", [(1, 1), (4, 10_000), (50, 50), (1e6, 3), (1e4, 1e4), (1e24, 1e4), (4, 1e30)])
 def test_least_bracket_is_the_least_on_a_fine_grid(m, n):
     tau, value = dn.least_bracket(m, n)
     grid = torch.logspace(0, 8, 20_001, dtype=torch.float64)
@@ -25,6 +25,13 @@ def test_least_bracket_of_wide_networks_in_closed_form():
     product = torch.tensor([1e24, 1e34]).double()
     torch.testing.assert_close(value, 1.25 * (4 / product) ** 0.2, rtol=1e-5, atol=0)
     torch.testing.assert_close(tau, (product / 4) ** 0.2, rtol=1e-5, atol=0)
+
+
+def test_variance_term_by_hand():
+    """(1 + 2/2) (2/4) (1 + 2/8) = 5/4; linear in tau near zero, tau^3/(m n^(3/2)) far out."""
+    assert dn.variance_term(2.0, 8.0, 4.0) == 1.25 and dn.variance_term(0.0, 8.0, 4.0) == 0
+    tau, m, n = torch.tensor([1e-9, 1e12], dtype=torch.float64), 7.0, 3.0
+    torch.testing.assert_close(dn.variance_term(tau, m, n), torch.stack([tau[0] / n, tau[1] ** 3 / (m * n**1.5)]), rtol=1e-8, atol=0)
 
 
 def test_variance_term_stays_below_four_brackets_up_to_n_to_three_halves_and_not_beyond():
@@ -72,3 +79,12 @@ def test_shapes_that_do_not_fit_are_named():
         dn.least_bracket(torch.ones(2), torch.ones(3))
     with pytest.raises(ValueError, match=r"^tau: got shapes .* allowed: shapes that broadcast"):
         dn.variance_term(torch.ones(2), torch.ones(3), 4.0)
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    (lambda: dn.least_bracket(0.5, 2.0), "m: got 0.5; allowed: numbers of at least 1"), (lambda: dn.least_bracket(2.0, 0.5), "n: got 0.5; allowed: numbers of at least 1"),
+    (lambda: dn.variance_term(1.0, 0.0, 2.0), "m: got 0; allowed: numbers of at least 1"),
+    (lambda: dn.kappa_false(0), "d: got 0; allowed: an integer of at least 1")])
+def test_errors_say_what_is_allowed(wrong, said):
+    with pytest.raises(ValueError, match=f"^{said}"):
+        wrong()

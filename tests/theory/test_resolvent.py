@@ -91,6 +91,20 @@ def test_one_direction_in_closed_form():
     assert torch.isfinite(dn.resolvent_bound(dn.GradientFlow(nothing), statistics(b), 1.0).bound)
 
 
+def test_without_a_rival_it_is_the_best_of_the_start_and_57_ridge_fits():
+    """Each fit by a solve of its own, where directions take from 1 to 1e10.  Which bug this catches: another range of penalties."""
+    b, tau = 10.0 ** -torch.arange(0, 11, 2).double(), torch.logspace(-4, 14, 61, dtype=torch.float64).view(1, 61)
+    start = dn.normal(np.random.default_rng(0), (2, 6))
+    signal = 3 * dn.normal(np.random.default_rng(1), (2, 6))
+    B, data_B, C, S = torch.diag(b), torch.diag(b * torch.linspace(0.9, 1.2, 6).double()), signal * b, (signal**2 * b).sum()
+    flow, data = dn.GradientFlow(dn.Statistics(B, C, S), start), dn.Statistics(data_B, (1 + 1e-6) * C @ torch.linalg.inv(B) @ data_B, S)
+    rivals = [start, *(torch.linalg.solve(B + k * torch.eye(6).double(), (C + k * start).mT).mT for k in torch.logspace(2, -12, 57).double())]
+    found, bounds = dn.resolvent_bound(flow, data, tau), torch.stack([dn.resolvent_bound(flow, data, tau, rival).bound for rival in rivals])
+    assert len(bounds.argmin(0).unique()) > 20 and bounds.argmin(0).max() == 57 and bounds.argmin(0).min() == 0
+    torch.testing.assert_close(found.bound, bounds.amin(0), rtol=1e-6, atol=0)
+    assert found.inflation.shape == found.misfit.shape == found.noise.shape == found.price.shape == (1, 61)
+
+
 def test_enough_samples_keep_c_below_two():
     """B_j = K e e^T with a random unit vector of four: c is known from the least count."""
     K, tau, m, delta = 2.0, 3.0, 4, 0.2
@@ -121,3 +135,12 @@ FLOW, DATA = setting(0, 3, 2, 4, True)
 def test_bad_input_names_the_argument(call, name):
     with pytest.raises(ValueError, match=rf"^{name}: got .*; allowed: "):
         call()
+
+
+@pytest.mark.parametrize(("call", "said"), [
+    (lambda: dn.resolvent_samples(-0.5, 1.0, 3, 0.1), r"K: got -0.5; allowed: a finite number in \[0, inf\]"),
+    *((lambda delta=delta: dn.resolvent_samples(1.0, 1.0, 3, delta), rf"delta: got {delta}; allowed: a finite number in \(0, 1\)") for delta in (0.0, 1.0, -0.5, 1.5))])
+def test_limits_of_what_is_allowed(call, said):
+    with pytest.raises(ValueError, match=f"^{said}"):
+        call()
+    assert float(dn.resolvent_samples(0.0, 1.0, 1, 0.5)) == pytest.approx(4 / 3 * math.log(2))

@@ -133,3 +133,48 @@ def test_the_intercept_bound_in_closed_form():
     share = [min(SDE.T, max(0.0, math.log(20.0 / max(4.0, 8.0 * y)))) / SDE.T for y in norm.tolist()]
     torch.testing.assert_close(dn.intercept_bound(SDE, 20.0, norm), 0.14 * torch.tensor(share, dtype=F64), rtol=0, atol=1e-4)
     assert dn.intercept_bound(SDE, 20.0, 0.0).shape == () and dn.intercept_bound(SDE, 3.9, 0.0) == 0
+
+
+def test_the_steps_that_the_intercept_bound_takes():
+    """Far enough means r mu >= 4 and r mu >= 8 norm, both with equality; without any time that is far enough it is zero."""
+    assert dn.intercept_bound(SDE, 0.0, 0.0) == 0
+    frozen = dn.VP(beta_min=1e-9, beta_max=1e-9, T=2.0)  # r = 1 and g^2 = 1e-9 at all times
+    for mu, norm, far in ((4.0 + 1e-6, 0.0, 1), (4.0 - 1e-6, 0.0, 0), (8.0 + 1e-6, 1.0, 1), (8.0 - 1e-6, 1.0, 0), (4.0 + 1e-6, 0.5, 1)):
+        assert dn.intercept_bound(frozen, mu, norm).item() == pytest.approx(0.07e-9 * far, rel=1e-6)
+    assert dn.intercept_bound(SDE, 30.0, torch.zeros(2, 3)).shape == (2, 3)
+
+
+def test_without_a_width_it_is_that_of_the_features():
+    rest = dict(radius=2.0, n=N, delta=DELTA, loss=0.3, norm=5.0, largest=9.0, second=1.5)
+    assert dn.theorem_1(features(), SDE, **rest) == dn.theorem_1(features(), SDE, m=12, **rest)
+
+
+RIGHT = {"theorem_1": dict(radius=2.0, n=N, delta=DELTA, loss=0.3, norm=5.0, largest=9.0, second=1.5), "theorem_2": dict(mu=3.0, n=N, delta=DELTA)}
+
+
+@pytest.mark.parametrize(("name", "change", "said"), [
+    ("theorem_1", dict(loss=-0.5), r"loss: got -0.5; allowed: a finite number in \[0, inf\]"), ("theorem_1", dict(norm=-0.5), r"norm: got -0.5; allowed: a finite number in \[0, inf\]"),
+    ("theorem_1", dict(largest=4.5), r"largest: got 4.5; allowed: a finite number in \[5, inf\]"), ("theorem_1", dict(second=-0.5), r"second: got -0.5; allowed: a finite number in \[0, inf\]"),
+    ("theorem_1", dict(m=0), "m: got 0; allowed: an integer of at least 1"),
+    *(("theorem_1", dict(delta=delta), rf"delta: got {delta}; allowed: a finite number in \(0, 1\)") for delta in (0.0, 1.0, -0.5, 1.5)),
+    *((name, dict(t_min=t_min), rf"t_min: got {t_min}; allowed: a finite number in \[0, 3\)") for name in RIGHT for t_min in (-0.5, 3.0)),
+    ("theorem_2", dict(mu=-0.5), r"mu: got -0.5; allowed: a finite number in \[0, 1e\+09\]")])
+def test_errors_say_what_is_allowed(name, change, said):
+    with pytest.raises(ValueError, match=f"^{said}"):
+        getattr(dn, name)(features(), SDE, **RIGHT[name] | change)
+
+
+@pytest.mark.parametrize(("wrong", "said"), [
+    (lambda: dn.theorem_2(dn.RandomFeatures.draw(3, 2, 3.0, np.random.default_rng(0)), SDE, mu=1.0, n=N, delta=DELTA), "features: got d = 2; allowed: d = 1"),
+    (lambda: dn.intercept_bound(SDE, -0.5, 1.0), r"mu: got -0.5; allowed: a finite number in \[0, inf\]"), (lambda: dn.intercept_bound(SDE, 1.0, -0.5), "norm: got -0.5"),
+    (lambda: dn.intercept_bound(dn.VE(sigma=3.0), 1.0, 1.0), "sde: got .*; allowed: a process that keeps the variance one")])
+def test_errors_name_what_is_wrong(wrong, said):
+    with pytest.raises(ValueError, match=f"^{said}"):
+        wrong()
+
+
+def test_the_ends_of_what_is_allowed():
+    free = dict(radius=0.0, n=1, delta=0.5, loss=0.0, norm=0.0, largest=0.0, second=0.0, m=1)
+    found = dn.theorem_1(features(), SDE, **free)
+    assert found.distance == found.norm_squared == found.learned == found.prior == 0 < found.divergence == pytest.approx(1.5 * found.noise)
+    assert dn.theorem_2(features(), SDE, mu=0.0, n=1, delta=0.5).beta > 0
