@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import diffnotes as dn
+from diffnotes.generation import patches
 
 SDE = dn.OU(T=3.0)
 
@@ -84,6 +85,26 @@ def test_pieces_and_precisions_agree(monkeypatch):
     torch.testing.assert_close(single.double(), whole, rtol=1e-5, atol=1e-5)
     monkeypatch.setattr("diffnotes.generation.patches._CHUNK", 1)
     torch.testing.assert_close(dn.local_score(images, SDE, 3)(x, 0.3), whole)
+
+
+@pytest.mark.parametrize("equivariant", [False, True])
+def test_the_largest_temporary_fits_the_cache(equivariant, monkeypatch):
+    """On a CPU 2^17 numbers, and as many points at once as that leaves; one at least.  Which bug this catches: one row at a time."""
+    seen, plain = [], patches._Kind._mean
+    monkeypatch.setattr(patches._Kind, "_mean", lambda self, x, *rest: seen.append((self.pixels, len(x), (x[:, self.windows].transpose(0, 1) @ self.patches).numel()))
+                        or plain(self, x, *rest))
+    score, x = dn.local_score(drawn(0, 400, 16), SDE, 3, equivariant=equivariant), drawn(1, 400, 16)
+    score(x, 0.3)
+    for kind in {id(pixels) for pixels, *_ in seen}:
+        rows = [(count, size) for pixels, count, size in seen if id(pixels) == kind]
+        assert sum(count for count, _ in rows) == 400
+        assert len(rows) > 1
+        for count, size in rows[:-1]:
+            assert size <= 2**17 < size // count * (count + 1)
+    seen.clear()
+    monkeypatch.setattr(patches, "_CHUNK", 1)
+    score(x, 0.3)
+    assert {count for _, count, _ in seen} == {1}
 
 
 def test_what_is_no_image_or_no_patch_is_refused():

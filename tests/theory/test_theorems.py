@@ -41,8 +41,8 @@ def test_theorem_1_is_its_formula(sde, t_min):
     D = math.sqrt(0.3) + math.sqrt(K / 400) * (5.0 + 9.0 * math.sqrt(2 * log))
     R2 = 25.0 + 81.0 * math.sqrt(log / 800)
     bound = (sde.T - t_min) / 2 * (6.125 * (D**2 + K * q * R2 / N**0.5) + Lambda**2 * omega2 * q / (K * N**0.5)) + 1.5 / (2 * v2)
-    found = (c.K, c.q, c.tau, c.distance, c.norm_squared, c.prior, c.divergence, c.beta, c.gamma)
-    wanted = (K, q, N**0.5 / (4 * K * q), D, R2, 1.5 / (2 * v2), bound, K * q / N**0.5, Lambda * omega2**0.5 * q / N**0.5)
+    found = (c.K, c.q, c.tau, c.distance, c.norm_squared, c.learned, c.noise, c.prior, c.divergence, c.beta, c.gamma)
+    wanted = (K, q, N**0.5 / (4 * K * q), D, R2, 6.125 * (D**2 + K * q * R2 / N**0.5), Lambda**2 * omega2 * q / (K * N**0.5), 1.5 / (2 * v2), bound, K * q / N**0.5, Lambda * omega2**0.5 * q / N**0.5)
     assert found == pytest.approx(wanted, rel=2e-3)
 
 
@@ -59,7 +59,8 @@ def test_theorem_2_is_its_formula(sde, mu, t_min):
     gamma = Lambda * omega * (0.5 + math.sqrt(0.5 * math.log(2 / DELTA)))
     moment = quad(lambda x: (K0 + slope * x**2) ** 2 * math.exp(-((x - mu) ** 2) / 2) / math.sqrt(2 * math.pi), mu - 12, mu + 12)[0]
     assert (c.K, c.labels * N**0.5, c.within * N**0.5, c.gamma * N**0.5) == pytest.approx((K, labels, within, gamma), rel=2e-3)
-    assert c.beta == pytest.approx(c.labels + c.within) and 4 * c.beta * c.tau == pytest.approx(1.0)
+    assert c.beta == pytest.approx(c.labels + c.within) and 4 * c.beta * c.tau == pytest.approx(1.0) and c.q * c.K == pytest.approx(c.beta * N**0.5)
+    assert (c.factor, c.prior) == pytest.approx(((sde.T - t_min) / 2, (mu**2 + 1) / 2 * float((sde.scale(sde.T) / sde.std(sde.T)) ** 2)))
     assert c.chebyshev == pytest.approx(math.sqrt(2 * moment / (N * DELTA)), rel=2e-3)
     if t_min:
         grid = dn.line_grid(dn.GaussianMixture.two_modes(mu).diffused(sde), 1.0, t_min, n_t=8, n_x=48)
@@ -147,6 +148,16 @@ def test_the_steps_that_the_intercept_bound_takes():
 def test_without_a_width_it_is_that_of_the_features():
     rest = dict(radius=2.0, n=N, delta=DELTA, loss=0.3, norm=5.0, largest=9.0, second=1.5)
     assert dn.theorem_1(features(), SDE, **rest) == dn.theorem_1(features(), SDE, m=12, **rest)
+
+
+def test_over_short_times_the_prior_is_most_of_the_bound():
+    """OU up to T = 0.1: v^2 = e^{0.2} - 1.  Which bug this catches: a prior that is taken off, which at long times nobody sees."""
+    brief, v2 = dn.OU(T=0.1), math.expm1(0.2)
+    one = dn.theorem_1(features(sde=brief), brief, radius=2.0, n=10**8, delta=DELTA, loss=0.0, norm=0.0, largest=0.0, second=70.0)
+    assert one.prior == pytest.approx(70 / (2 * v2)) and one.prior > 100 * one.noise
+    assert one.divergence == pytest.approx(0.05 * (one.learned + one.noise) + 35 / v2)
+    two = dn.theorem_2(features(sde=brief), brief, mu=3.0, n=N, delta=DELTA)
+    assert two.prior == pytest.approx(10 / (2 * v2)) and two == dn.theorem_2(features(sde=brief), brief, mu=3.0, n=N, delta=DELTA, t_min=0.0)
 
 
 RIGHT = {"theorem_1": dict(radius=2.0, n=N, delta=DELTA, loss=0.3, norm=5.0, largest=9.0, second=1.5), "theorem_2": dict(mu=3.0, n=N, delta=DELTA)}
