@@ -45,7 +45,7 @@ def build() -> Path:
     with alone(out()):
         first = out() / "html" / "index.html"
         shared = [ROOT / "_toc.yml", ROOT / "_config.yml"]
-        for folder in ("book/_static", "book/_ext", "diffnotes"):
+        for folder in ("book/_static", "book/_ext", "book/_templates", "diffnotes"):
             shared += [path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
         if not first.exists() or any(path.stat().st_mtime > first.stat().st_mtime for path in shared):
             anew()  # Sphinx looks at pages only

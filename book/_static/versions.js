@@ -3,7 +3,7 @@ document.addEventListener("DOMContentLoaded", async () => {
   const root = new URL(document.documentElement.dataset.content_root || "./", location.href);
   const found = location.protocol.startsWith("http") && await fetch(new URL("versions.json", root), { cache: "no-cache" }).catch(() => null);
   const { here, at } = found && found.ok ? await found.json().catch(() => ({})) : {};
-  const place = document.querySelector(".sidebar-primary-items__start .sidebar-primary-item");
+  const place = document.querySelector(".sidebar-primary-item nav"); // a landmark (book/_templates)
   if (!place || Object.keys(at || {}).length < 2) return;
   const label = document.createElement("label"), select = document.createElement("select");
   label.className = "versions";

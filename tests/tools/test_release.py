@@ -17,7 +17,7 @@ from tools.chromium import CHROMIUM, FLAGS
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found: set CHROMIUM to its path")
 PAGE = """<!DOCTYPE html><html lang="en" data-content_root="../"><head><title>x</title><script src="../_static/versions.js"></script></head><body>
-<div class="sidebar-primary-items__start"><div class="sidebar-primary-item"></div></div>
+<div class="sidebar-primary-items__start"><div class="sidebar-primary-item"><nav></nav></div></div>
 <article class="bd-article"><section id="top"><h1>{title}<a class="headerlink" href="#top">#</a></h1><p class="about">By us.</p>{text}</section></article></body></html>"""
 PAGES = {"three": "<p>The end.</p>", "one": '<h2 id="a">Section</h2><a href="two.html#b">onwards</a><details><summary>Proof</summary>folded</details><button>press</button>',
          "two": '<p id="b">There.</p><p style="display: none">unseen</p><a href="../gone.html">nowhere</a><a href="https://a.example/">far</a>'}
