@@ -170,6 +170,8 @@ def _parts_of_class(kind) -> list:
 
 def _all_in_dict(kind) -> bool:
     """Whether instances of a class hold all that they are in ``__dict__``: no slots, nothing in C."""
+    if not kind.__dictoffset__:  # such as object, which Python 3.13 makes as large as an instance with a ``__dict__``
+        return False
     return kind.__basicsize__ == _Unadorned.__basicsize__ and not any("__slots__" in vars(base) for base in kind.__mro__)
 
 

@@ -10,6 +10,7 @@ import pytest
 import diffnotes as dn
 from diffnotes.page import claims, records
 from tools import record as recording
+from tools.checkout import commit
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = sorted((ROOT / "diffnotes" / "page" / "records").glob("*.json"))
@@ -101,7 +102,7 @@ def test_recording_runs_the_variants_and_leaves_the_notebook_alone(tmp_path, mon
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), path)
     before = path.read_bytes()
     result = json.loads(recording.record(path).read_text(encoding="utf-8"))
-    assert path.read_bytes() == before and set(result) == set(RECORD) and len(result["commit"]) >= 40
+    assert path.read_bytes() == before and set(result) == set(RECORD) and result["commit"] == commit()
     assert result["values"] == {"preset": "paper", "first seed": "0"} and result["seeds"] == 5
     assert result["verdicts"] == {"ci": {}, "paper preset": {"F3": "does not reproduce"}, "float64": {"F3": "holds"},
                                   "seeds from 1000": {"F3": "does not reproduce"}}

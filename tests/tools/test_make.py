@@ -13,8 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 MAKE = shutil.which("make")
 pytestmark = pytest.mark.skipif(MAKE is None, reason="no make found")
 
-# A Python that makes environments with a stand-in for pip, so that nothing is downloaded.
-FITTING = """#!{python}
+# A Python that makes environments with a stand-in for pip, so that nothing is downloaded.  The shell's line, a text for Python,
+# starts it where its path has spaces, too.
+FITTING = """#!/bin/sh
+'''exec' '{python}' "$0" "$@"
+' '''
 import os, pathlib, subprocess, sys
 REAL = {python!r}
 if sys.argv[1:3] != ["-m", "venv"]:
