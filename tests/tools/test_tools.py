@@ -48,6 +48,9 @@ def test_the_environments_are_made_from_the_package_s_own_bounds():
     assert colab["date"] and re.fullmatch("[0-9a-f]{40}", colab["commit"]) and colab["source"].startswith("https://github.com/googlecolab/")
     packages = {re.match(r"[\w-]+", bound)[0] for bound in lowest}
     assert packages <= set(colab["versions"]) and f"torch=={colab['versions']['torch']}" in elsewhere.requirements("colab")
+    weekly = yaml.safe_load((ROOT / ".github" / "workflows" / "elsewhere.yml").read_text(encoding="utf-8"))
+    pythons = {each["environment"]: each["python"] for each in weekly["jobs"]["chapters"]["strategy"]["matrix"]["include"]}
+    assert pythons["colab"] == colab["python"] and set(pythons) == {"colab", "lowest", "newest"}
     with pytest.raises(ValueError, match=r"^environment: got 'oldest'; allowed: "):
         elsewhere.requirements("oldest")
 
